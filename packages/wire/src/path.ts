@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Paths of znodes: the rules of ZooKeeper's PathUtils, and cutting and joining.
 
-/** Why a code unit may not stand in a path, or undefined when it may. */
+/** True for a UTF-16 code unit that may not stand in a path. */
 function forbiddenUnit(unit: number): boolean {
   return (
     unit <= 0x1f ||
@@ -57,7 +57,10 @@ export function joinPath(parent: string, name: string): string {
   return parent === "/" ? `/${name}` : `${parent}/${name}`;
 }
 
-/** The suffix of a sequential znode: 10 digits, or a minus and 10 digits after the counter wrapped. */
+/**
+ * The suffix of a sequential znode, as Java's `%010d` prints it: 10 characters, a minus included, so that
+ * only counters below -999999999 (after a wrap) take 11.
+ */
 export function sequenceSuffix(counter: number): string {
-  return counter < 0 ? `-${String(-counter).padStart(10, "0")}` : String(counter).padStart(10, "0");
+  return counter < 0 ? `-${String(-counter).padStart(9, "0")}` : String(counter).padStart(10, "0");
 }
