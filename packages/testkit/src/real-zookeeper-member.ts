@@ -16,7 +16,7 @@ const WORD_TIMEOUT_MS = 2000;
 const LOG_CHARS_MAX = 6000;
 
 /** A small, quickly starting JVM: these servers hold little and live for seconds. */
-const JVM_FLAGS = [
+export const JVM_FLAGS_DEFAULT: readonly string[] = [
   "-Xms32m",
   "-Xmx192m",
   "-Xss512k",
@@ -36,6 +36,7 @@ export interface MemberSettings {
   /** zoo.cfg, key by key. */
   readonly config: Readonly<Record<string, string>>;
   readonly systemProperties: Readonly<Record<string, string>>;
+  readonly jvmFlags: readonly string[];
   readonly classpath: string;
 }
 
@@ -154,7 +155,7 @@ export class RealZooKeeperMember {
   }
 
   async #spawn(): Promise<void> {
-    const { homeDir, dataDir, config, systemProperties, classpath } = this.#settings;
+    const { homeDir, dataDir, config, systemProperties, jvmFlags, classpath } = this.#settings;
     await mkdir(dataDir, { recursive: true });
     await writeFile(join(dataDir, "myid"), `${this.id}\n`);
     const configPath = join(homeDir, "zoo.cfg");
@@ -162,7 +163,7 @@ export class RealZooKeeperMember {
     await writeFile(configPath, lines.join(""));
     const defines = Object.entries(systemProperties).map(([name, value]) => `-D${name}=${value}`);
     const log = openSync(this.#logPath, "a");
-    const child = spawn("java", [...JVM_FLAGS, ...defines, "-cp", classpath, MAIN_CLASS, configPath], {
+    const child = spawn("java", [...jvmFlags, ...defines, "-cp", classpath, MAIN_CLASS, configPath], {
       stdio: ["ignore", log, log],
       cwd: homeDir,
     });

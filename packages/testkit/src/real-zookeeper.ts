@@ -3,7 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { freePorts } from "./free-ports.ts";
 import { missingTools, ZOOKEEPER_JAR } from "./missing-tools.ts";
-import { RealZooKeeperMember } from "./real-zookeeper-member.ts";
+import { JVM_FLAGS_DEFAULT, RealZooKeeperMember } from "./real-zookeeper-member.ts";
 import { type ScratchDir, scratchDir } from "./scratch-dir.ts";
 import { TestkitError } from "./testkit-error.ts";
 
@@ -23,6 +23,8 @@ export interface RealZooKeeperOptions {
   readonly config?: Readonly<Record<string, string>> | undefined;
   /** `-D` properties of the JVM. */
   readonly systemProperties?: Readonly<Record<string, string>> | undefined;
+  /** Flags of the JVM instead of the default ones, which ask for a small heap and a quick start. */
+  readonly jvmFlags?: readonly string[] | undefined;
   /** Existing data directories, one a member; they are not removed afterwards. */
   readonly dataDirs?: readonly string[] | undefined;
   /** Class path of the server; Debian's ZooKeeper when left out. */
@@ -108,6 +110,7 @@ async function build(home: ScratchDir, options: RealZooKeeperOptions): Promise<R
           "org.slf4j.simpleLogger.showDateTime": "true",
           ...options.systemProperties,
         },
+        jvmFlags: options.jvmFlags ?? JVM_FLAGS_DEFAULT,
         classpath: options.classpath ?? `${ZOOKEEPER_JAR}:${LOGGER_JAR}`,
       }),
     );
