@@ -1,1 +1,42 @@
-export {};
+// SPDX-License-Identifier: Apache-2.0
+export type { Balancer, Picker, PickRequest } from "./balancing/balancer.ts";
+export {
+  type AttemptVerdict,
+  EndpointPool,
+  type EndpointPoolOptions,
+  NO_SLOT,
+  type PoolView,
+} from "./balancing/endpoint-pool.ts";
+export { leastLoadedBalancer, peakEwmaBalancer } from "./balancing/p2c.ts";
+export { randomBalancer } from "./balancing/random.ts";
+export type { Directory, DirectoryListener, DirectoryStatus } from "./discovery/directory.ts";
+export { type EndpointFields, StaticDirectory } from "./discovery/static-directory.ts";
+export {
+  type DirectoryChange,
+  type Endpoint,
+  type EndpointSet,
+  emptyEndpointSet,
+  endpoint,
+  endpointDifference,
+  endpointKey,
+  WEIGHT_DEFAULT,
+} from "./endpoint.ts";
+export {
+  GovernanceError,
+  type GovernanceErrorCode,
+  type GovernanceErrorContext,
+  isGovernanceError,
+} from "./errors.ts";
+export type {
+  Attempt,
+  AttemptEvent,
+  AttemptOutcome,
+  EndpointReport,
+  ServiceCallerOptions,
+  ServiceCallOptions,
+} from "./resilience/attempt.ts";
+export type { AttemptContext } from "./resilience/call-scope.ts";
+export { connectProbe } from "./resilience/connect-probe.ts";
+export type { EndpointHealthOptions, EndpointProbe } from "./resilience/endpoint-health.ts";
+export { RetryBudget, type RetryBudgetOptions } from "./resilience/retry-budget.ts";
+export { ServiceCaller } from "./resilience/service-caller.ts";

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// The live state of a service's endpoints, in columns: one small integer (the slot) names an endpoint,
+// and everything that a pick reads sits in typed arrays, so that a pick allocates nothing and costs the
+// same among ten endpoints as among a hundred thousand (`bench balancers`). Balancers, health and
+// telemetry all read and write this one state. It knows neither clocks nor transports: times are given.
+import { type DirectoryChange, type Endpoint, endpointKey } from "../endpoint.ts";
+
+/** What stands for "no endpoint" where a slot is expected. */
+export const NO_SLOT = -1;
+
+/** Numbers kept for each slot: half a cache line, so that weighing a candidate is one memory access. */
+const STRIDE = 4;
+const COST = 0;
+const STAMP = 1;
+const IN_FLIGHT = 2;
+const WEIGHT = 3;
+
+/** Load of an endpoint that has calls in flight but no latency yet: higher than any real one. */
+const UNPROBED_LOAD = 2 ** 47;
+
+/** How fast old latencies are forgotten; see `EndpointPool`. */
+export interface EndpointPoolOptions {
+  /** Time constant of the latency average, ms; default 10,000 (Finagle's PeakEwma). */
+  readonly decayMs?: number | undefined;
+  /** Upper bound of the latency that a failing endpoint is charged with, ms; default 10,000. */
+  readonly failureCostMaxMs?: number | undefined;
+}
+
+/** How an attempt ended, as far as its endpoint is concerned. */
+export type AttemptVerdict = "answered" | "failed" | "ignored";
+
+/** What a balancer may read. */
+export interface PoolView {
+  /** Counts changes of membership and weights; a balancer that precomputes rebuilds when it moves. */
+  readonly version: number;
+  /** Slots of all endpoints; only the first `memberCount` entries count. */
+  readonly members: Int32Array;
+  readonly memberCount: number;
+  /** Slots to pick among: those that are up, or all when none is. First `candidateCount` entries. */
+  readonly candidates: Int32Array;
+  readonly candidateCount: number;
+  /** Whether all weights are the same, so that drawing may ignore them. */
+  readonly uniform: boolean;
+  readonly weightMax: number;
+  /** The endpoint of an occupied slot. */
+  endpointAt(slot: number): Endpoint;
+  isCandidate(slot: number): boolean;
+  weightOf(slot: number): number;
+  inFlightOf(slot: number): number;
+  /** Peak EWMA load: expected latency times (calls in flight + 1). 0 for one that was never tried. */
+  latencyLoad(slot: number, nowMs: number): number;
+}
+
+/** See the head of the file. */
+export class EndpointPool implements PoolView {
+  readonly #decayMs: number;
+  readonly #failureCostMaxMs: number;
+  readonly #slots = new Map<string, number>();
+  readonly #free: number[] = [];
+  #endpoints: (Endpoint | undefined)[] = [];
+  #numbers = new Float64Array(0);
+  /** Bumped when a slot gets a new tenant, so that a late result is not booked on the wrong one. */
+  #generations = new Uint32Array(0);
+  #members = new Int32Array(0);
+  #memberPositions = new Int32Array(0);
+  #memberCount = 0;
+  #up = new Int32Array(0);
+  #upPositions = new Int32Array(0);
+  #upCount = 0;
+  /** 1 for a slot whose endpoint is thought to be dead. */
+  #down = new Uint8Array(0);
+  #version = 0;
+  #uniform = true;
+  #weightMax = 1;
+
+  constructor(options: EndpointPoolOptions = {}) {
+    this.#decayMs = options.decayMs ?? 10_000;
+    this.#failureCostMaxMs = options.failureCostMaxMs ?? 10_000;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+  get members(): Int32Array {
+    return this.#members;
+  }
+  get memberCount(): number {
+    return this.#memberCount;
+  }
+  get candidates(): Int32Array {
+    return this.#upCount > 0 ? this.#up : this.#members;
+  }
+  get candidateCount(): number {
+    return this.#upCount > 0 ? this.#upCount : this.#memberCount;
+  }
+  get uniform(): boolean {
+    return this.#uniform;
+  }
+  get weightMax(): number {
+    return this.#weightMax;
+  }
+  /** Endpoints thought to be alive and willing. */
+  get upCount(): number {
+    return this.#upCount;
+  }
+
+  /** The slot of an endpoint, or `NO_SLOT`. */
+  slotOf(endpoint: Endpoint): number {
+    return this.#slots.get(endpointKey(endpoint)) ?? NO_SLOT;
+  }
+
+  endpointAt(slot: number): Endpoint {
+    const endpoint = this.#endpoints[slot];
+    if (endpoint === undefined) throw new RangeError(`slot ${slot} is not occupied`);
+    return endpoint;
+  }
+
+  /** Names the present tenant of a slot together with the slot. */
+  generationOf(slot: number): number {
+    return this.#generations[slot]!;
+  }
+
+  isCandidate(slot: number): boolean {
+    return this.#upCount > 0 ? this.#upPositions[slot]! >= 0 : this.#memberPositions[slot]! >= 0;
+  }
+  isDown(slot: number): boolean {
+    return this.#down[slot] === 1;
+  }
+  weightOf(slot: number): number {
+    return this.#numbers[slot * STRIDE + WEIGHT]!;
+  }
+  inFlightOf(slot: number): number {
+    return this.#numbers[slot * STRIDE + IN_FLIGHT]!;
+  }
+
+  /** Takes over a difference of the directory. */
+  apply(change: DirectoryChange): void {
+    for (const endpoint of change.removed) this.#remove(endpoint);
+    for (const endpoint of change.added) this.#put(endpoint);
+    for (const endpoint of change.changed) this.#put(endpoint);
+    this.#version++;
+    this.#measureWeights();
+  }
+
+  /** Says whether an endpoint is thought to be alive. */
+  setDown(slot: number, down: boolean): void {
+    this.#down[slot] = down ? 1 : 0;
+    this.#place(slot);
+  }
+
+  /** Books the start of an attempt. */
+  begin(slot: number): void {
+    this.#numbers[slot * STRIDE + IN_FLIGHT]! += 1;
+  }
+
+  /**
+   * Books the end of an attempt that `begin` booked. `generation` is that of the beginning: the result of
+   * an endpoint that left meanwhile is dropped. A failure never counts as fast: it at least doubles the
+   * expected latency, else an endpoint that fails at once would draw all calls.
+   */
+  end(slot: number, generation: number, latencyMs: number, nowMs: number, verdict: AttemptVerdict): void {
+    if (this.#generations[slot] !== generation) return;
+    const numbers = this.#numbers;
+    const base = slot * STRIDE;
+    numbers[base + IN_FLIGHT]! -= 1;
+    if (verdict === "ignored") return;
+    const cost = this.#decayed(base, nowMs);
+    const charged =
+      verdict === "failed"
+        ? Math.min(Math.max(latencyMs, cost * 2, 1), Math.max(this.#failureCostMaxMs, latencyMs))
+        : latencyMs;
+    if (charged > cost) {
+      numbers[base + COST] = charged;
+    } else {
+      const kept = Math.exp((numbers[base + STAMP]! - nowMs) / this.#decayMs);
+      numbers[base + COST] = charged * (1 - kept) + numbers[base + COST]! * kept;
+    }
+    numbers[base + STAMP] = nowMs;
+  }
+
+  latencyLoad(slot: number, nowMs: number): number {
+    const base = slot * STRIDE;
+    const inFlight = this.#numbers[base + IN_FLIGHT]!;
+    const cost = this.#decayed(base, nowMs);
+    if (cost === 0 && inFlight > 0) return UNPROBED_LOAD + inFlight;
+    return cost * (inFlight + 1);
+  }
+
+  /** Expected latency of an endpoint, ms; 0 when it was never tried. */
+  latencyOf(slot: number, nowMs: number): number {
+    return this.#decayed(slot * STRIDE, nowMs);
+  }
+
+  /** The average as it stands now: with no news it drifts to 0, so an endpoint once slow gets a new chance. */
+  #decayed(base: number, nowMs: number): number {
+    const numbers = this.#numbers;
+    const cost = numbers[base + COST]!;
+    if (cost === 0) return 0;
+    const elapsedMs = nowMs - numbers[base + STAMP]!;
+    return elapsedMs <= 0 ? cost : cost * Math.exp(-elapsedMs / this.#decayMs);
+  }
+
+  #put(endpoint: Endpoint): void {
+    const key = endpointKey(endpoint);
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      slot = this.#free.pop() ?? this.#grow();
+      this.#slots.set(key, slot);
+      this.#generations[slot]! += 1;
+      this.#numbers.fill(0, slot * STRIDE, (slot + 1) * STRIDE);
+      this.#down[slot] = 0;
+      this.#memberPositions[slot] = this.#memberCount;
+      this.#members[this.#memberCount++] = slot;
+    }
+    this.#endpoints[slot] = endpoint;
+    this.#numbers[slot * STRIDE + WEIGHT] = endpoint.weight;
+    this.#place(slot);
+  }
+
+  #remove(endpoint: Endpoint): void {
+    const key = endpointKey(endpoint);
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return;
+    this.#slots.delete(key);
+    this.#endpoints[slot] = undefined;
+    this.#generations[slot]! += 1;
+    this.#memberCount = unlist(this.#members, this.#memberPositions, this.#memberCount, slot);
+    this.#upCount = unlist(this.#up, this.#upPositions, this.#upCount, slot);
+    this.#free.push(slot);
+  }
+
+  /** Keeps the list of those that are up in step with one slot. */
+  #place(slot: number): void {
+    const wanted = this.#down[slot] === 0 && this.#numbers[slot * STRIDE + WEIGHT]! > 0;
+    const listed = this.#upPositions[slot]! >= 0;
+    if (wanted && !listed) {
+      this.#upPositions[slot] = this.#upCount;
+      this.#up[this.#upCount++] = slot;
+    } else if (!wanted && listed) {
+      this.#upCount = unlist(this.#up, this.#upPositions, this.#upCount, slot);
+    }
+  }
+
+  /** Makes room and returns the first new slot; the others become free. */
+  #grow(): number {
+    const before = this.#generations.length;
+    const after = Math.max(8, before * 2);
+    const numbers = new Float64Array(after * STRIDE);
+    numbers.set(this.#numbers);
+    this.#numbers = numbers;
+    this.#generations = grown(this.#generations, new Uint32Array(after));
+    this.#down = grown(this.#down, new Uint8Array(after));
+    this.#members = grown(this.#members, new Int32Array(after));
+    this.#up = grown(this.#up, new Int32Array(after));
+    this.#memberPositions = grown(this.#memberPositions, new Int32Array(after).fill(NO_SLOT));
+    this.#upPositions = grown(this.#upPositions, new Int32Array(after).fill(NO_SLOT));
+    this.#endpoints.length = after;
+    for (let slot = after - 1; slot > before; slot--) this.#free.push(slot);
+    return before;
+  }
+
+  #measureWeights(): void {
+    let least = Number.POSITIVE_INFINITY;
+    let most = 0;
+    for (let index = 0; index < this.#memberCount; index++) {
+      const weight = this.weightOf(this.#members[index]!);
+      if (weight === 0) continue;
+      least = Math.min(least, weight);
+      most = Math.max(most, weight);
+    }
+    this.#uniform = most === 0 || most - least <= most * 1e-4;
+    this.#weightMax = most === 0 ? 1 : most;
+  }
+}
+
+function grown<T extends Int32Array | Uint32Array | Uint8Array>(old: T, fresh: T): T {
+  fresh.set(old);
+  return fresh;
+}
+
+/** Takes a slot out of a list by moving the last one into its place; returns the new length. */
+function unlist(list: Int32Array, positions: Int32Array, count: number, slot: number): number {
+  const position = positions[slot]!;
+  if (position < 0) return count;
+  const last = list[count - 1]!;
+  list[position] = last;
+  positions[last] = position;
+  positions[slot] = NO_SLOT;
+  return count - 1;
+}
