@@ -53,6 +53,10 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     this.#finish({ error });
   }
 
+  /**
+   * The next value. Called again before the last promise settled, it gives the same promise: a reader may
+   * race it against something else and lose no value.
+   */
   next(): Promise<IteratorResult<T>> {
     if (this.#values.length > 0) {
       return Promise.resolve({ value: this.#values.shift() as T, done: false });
@@ -70,6 +74,8 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   return(): Promise<IteratorResult<T>> {
     this.#values.length = 0;
     this.#finish({});
+    // Whoever stopped reading is not told of an earlier failure either.
+    this.#end = {};
     return Promise.resolve({ value: undefined, done: true });
   }
 

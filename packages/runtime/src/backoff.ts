@@ -24,7 +24,7 @@ export class Backoff {
   constructor(options: BackoffOptions, random: Random) {
     this.#options = options;
     this.#random = random;
-    this.#boundMs = options.initialMs;
+    this.#boundMs = Math.min(options.initialMs, options.maxMs);
   }
 
   /** The next delay in milliseconds. */
@@ -37,6 +37,6 @@ export class Backoff {
 
   /** Starts over at `initialMs`; call it once the thing waited for works again. */
   reset(): void {
-    this.#boundMs = this.#options.initialMs;
+    this.#boundMs = Math.min(this.#options.initialMs, this.#options.maxMs);
   }
 }

@@ -29,9 +29,10 @@ export class Emitter<T> {
     return this.#listeners.size;
   }
 
-  /** Calls every listener with `event`. */
+  /** Calls every listener with `event`. One that was removed meanwhile is not called, one added is not yet. */
   emit(event: T): void {
     for (const listener of [...this.#listeners]) {
+      if (!this.#listeners.has(listener)) continue;
       try {
         listener(event);
       } catch (error) {

@@ -4,7 +4,7 @@ import { WireFormatError } from "./wire-format-error.ts";
 
 /**
  * Called for each whole frame: the payload is `bytes[start, end)`, valid only during the call. Returning
- * false stops the decoder: the rest of the chunk is dropped (the connection is being closed).
+ * false stops the decoder: the rest of the chunk is not looked at (see `push`).
  */
 export type FrameSink = (bytes: Buffer, start: number, end: number) => boolean;
 
@@ -34,42 +34,46 @@ export class FrameDecoder {
     return this.#partialBytes;
   }
 
-  /** Feeds a chunk. Throws `WireFormatError` when a declared length is out of bounds. */
-  push(chunk: Buffer): void {
+  /**
+   * Feeds a chunk. Returns how many of its bytes were used: all of them, unless the sink stopped the decoder
+   * (then up to the end of that frame). Throws `WireFormatError` when a declared length is out of bounds.
+   */
+  push(chunk: Buffer): number {
     let offset = 0;
     if (this.#partialBytes > 0) {
       offset = this.#completePartial(chunk);
-      if (offset < 0) return;
+      if (offset < 0) return ~offset;
     }
     const length = chunk.length;
     while (length - offset >= 4) {
       const frameBytes = this.#checkedLength(chunk, offset);
       const end = offset + 4 + frameBytes;
       if (end > length) break;
-      if (!this.#sink(chunk, offset + 4, end)) return;
+      if (!this.#sink(chunk, offset + 4, end)) return end;
       offset = end;
     }
     if (offset < length) this.#append(chunk, offset, length);
+    return length;
   }
 
-  /** Adds to the unfinished frame; the offset after it, or -1 when the chunk is used up or must be dropped. */
+  /** Adds to the unfinished frame; the offset after it, or its complement when decoding stops there. */
   #completePartial(chunk: Buffer): number {
     let offset = 0;
     if (this.#partialBytes < 4) {
       offset = Math.min(4 - this.#partialBytes, chunk.length);
       this.#append(chunk, 0, offset);
-      if (this.#partialBytes < 4) return -1;
+      if (this.#partialBytes < 4) return ~offset;
     }
     const frameBytes = this.#checkedLength(this.#partial as Buffer, 0);
     const missing = 4 + frameBytes - this.#partialBytes;
     const end = Math.min(offset + missing, chunk.length);
     this.#append(chunk, offset, end);
-    if (end - offset < missing) return -1;
+    if (end - offset < missing) return ~end;
     const frame = this.#partial as Buffer;
     const frameEnd = this.#partialBytes;
     this.#partial = undefined;
     this.#partialBytes = 0;
-    return this.#sink(frame, 4, frameEnd) ? end : -1;
+    return this.#sink(frame, 4, frameEnd) ? end : ~end;
   }
 
   #append(chunk: Buffer, start: number, end: number): void {

@@ -11,7 +11,17 @@ export const systemClock: Clock = {
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
   after(delayMs: number, callback: () => void): Timer {
-    const handle = setTimeout(callback, Math.min(Math.max(delayMs, 0), DELAY_MAX_MS));
+    const dueMs = performance.now() + delayMs;
+    const arm = (leftMs: number): NodeJS.Timeout =>
+      setTimeout(fire, Math.min(Math.max(Math.ceil(leftMs), 0), DELAY_MAX_MS));
+    // Node counts in whole milliseconds and may fire early by a part of one: whoever reads the clock in
+    // the callback must find the time to have come.
+    const fire = (): void => {
+      const leftMs = dueMs - performance.now();
+      if (leftMs > 0) handle = arm(leftMs);
+      else callback();
+    };
+    let handle = arm(delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
 };

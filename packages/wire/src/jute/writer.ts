@@ -33,6 +33,15 @@ export class JuteWriter {
     return taken;
   }
 
+  /**
+   * Starts over in the memory that was handed out already. Only for a caller who is done with everything
+   * that `take` gave it; what was written since is dropped.
+   */
+  recycle(): void {
+    this.#start = 0;
+    this.#offset = 0;
+  }
+
   /** Forgets what was written since `length` was `length` (a record that failed half-way). */
   truncate(length: number): void {
     this.#offset = this.#start + length;
@@ -136,6 +145,22 @@ export class JuteWriter {
     this.#reserve(bytes.length);
     this.#slab.set(bytes, this.#offset);
     this.#offset += bytes.length;
+  }
+
+  /**
+   * Makes room for `length` bytes that the caller fills in itself at the returned offset of `memory`, before
+   * anything else is written.
+   */
+  claim(length: number): number {
+    this.#reserve(length);
+    const offset = this.#offset;
+    this.#offset = offset + length;
+    return offset;
+  }
+
+  /** The memory that `claim` hands out offsets of. Changes with any write. */
+  get memory(): Buffer {
+    return this.#slab;
   }
 
   #putInt(offset: number, value: number): void {

@@ -212,6 +212,8 @@ export function readTxn(reader: JuteReader, type: number): Txn {
 
 function readInnerTxn(reader: JuteReader): Txn {
   const type = reader.int();
+  // The server never nests them; following a nest as deep as a damaged log says would exhaust the stack.
+  if (type === OpCode.multi) throw new WireFormatError("a multi inside a multi", reader.position - 4);
   const body = reader.buffer();
   if (body === null) throw new WireFormatError("transaction without a body", reader.position);
   return readTxn(new JuteReader(body), type);
