@@ -117,7 +117,7 @@ function serverTls(options: TlsServerOptions): tls.TlsOptions {
 function connect(target: ConnectTarget, handler: SocketHandler): Socket {
   const { host, port } = target;
   if (target.tls !== undefined) {
-    const secure = tls.connect({ host, port, ...clientTls(target.tls, host) });
+    const secure = tls.connect({ host, port, allowHalfOpen: true, ...clientTls(target.tls, host) });
     secure.setNoDelay(true);
     secure.setKeepAlive(true, 30_000);
     const socket = new SystemSocket(secure);
@@ -164,7 +164,7 @@ function listen(target: ListenTarget, accept: (socket: Socket) => SocketHandler)
   const server =
     target.tls === undefined
       ? net.createServer({ allowHalfOpen: true, noDelay: true }, onSocket)
-      : tls.createServer(serverTls(target.tls), onSocket);
+      : tls.createServer({ allowHalfOpen: true, ...serverTls(target.tls) }, onSocket);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: target.host, port: target.port, backlog: target.backlog ?? 511 }, () => {
