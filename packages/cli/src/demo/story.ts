@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// The seed's story: two servers register and are called, a third joins, the first is killed.
+
+import { nodeName } from "@meerkat/client";
+import { type Directory, endpointKey, Registry } from "@meerkat/governance";
+import { type Runtime, sleep } from "@meerkat/runtime";
+import { callUntilAborted } from "./caller.ts";
+import type { ManagedProcess } from "./managed-process.ts";
+import type { DemoModel, DemoServer } from "./model.ts";
+import type { Stage } from "./stage.ts";
+import { duration } from "./summary-text.ts";
+
+/** Titles and usual durations; `tellStory` runs them in this order. */
+export const CHAPTERS = (
+  ports: readonly number[],
+): { readonly title: string; readonly expectedMs: number }[] => [
+  { title: "ZooKeeper answers", expectedMs: 700 },
+  { title: `${ports[0]} and ${ports[1]} register themselves`, expectedMs: 900 },
+  { title: "A client finds and calls both", expectedMs: QUIET_MS },
+  { title: `${ports[2]} joins`, expectedMs: 700 },
+  { title: "Calls go to all three", expectedMs: QUIET_MS },
+  { title: `${ports[0]} is killed (SIGKILL)`, expectedMs: 300 },
+  { title: "ZooKeeper drops it from the list", expectedMs: 4_000 },
+];
+
+/** How long each state is shown. */
+const QUIET_MS = 2_500;
+/** How long the end is shown. */
+const EPILOGUE_MS = 1_000;
+/** Longest wait for anything that should happen; the whole demo must end within a minute. */
+const STEP_TIMEOUT_MS = 12_000;
+/** Time between two looks at a condition. */
+const POLL_MS = 15;
+
+/** Tells the whole story. Rejects when something does not happen, or when `signal` aborts. */
+export async function tellStory(
+  stage: Stage,
+  model: DemoModel,
+  options: {
+    readonly zookeeper: string | undefined;
+    readonly runtime: Runtime;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  await new Story(stage, model, options.runtime, options.signal).tell(options.zookeeper);
+}
+
+class Story {
+  readonly #stage: Stage;
+  readonly #model: DemoModel;
+  readonly #runtime: Runtime;
+  readonly #signal: AbortSignal;
+
+  constructor(stage: Stage, model: DemoModel, runtime: Runtime, signal: AbortSignal) {
+    this.#stage = stage;
+    this.#model = model;
+    this.#runtime = runtime;
+    this.#signal = signal;
+  }
+
+  async tell(zookeeper: string | undefined): Promise<void> {
+    const model = this.#model;
+    const [first, second, third] = model.servers;
+    if (first === undefined || second === undefined || third === undefined) {
+      throw new RangeError("the story needs three servers");
+    }
+    await model.chapter(0, () => this.#openZooKeeper(zookeeper));
+    await using registry = await Registry.connect({
+      hosts: this.#stage.hosts,
+      sessionTimeoutMs: 10_000,
+      runtime: this.#runtime,
+    });
+    await using directory = await registry.directory();
+    directory.onChange(() => this.#readList(directory));
+    const processes = new Map<DemoServer, ManagedProcess>();
+    await model.chapter(1, async () => {
+      for (const server of [first, second]) processes.set(server, await this.#start(server));
+      await this.#until("both servers are in the list", () => isListed(first) && isListed(second));
+      return `${first.znode} and ${second.znode}`;
+    });
+    const callers = new AbortController();
+    const calls = callUntilAborted(directory, model.tally, this.#runtime, callers.signal);
+    try {
+      await this.#withCalls(first, second, third, processes);
+    } finally {
+      callers.abort();
+      await calls;
+    }
+  }
+
+  async #openZooKeeper(zookeeper: string | undefined): Promise<string> {
+    const model = this.#model;
+    if (zookeeper === undefined) {
+      model.zookeeper = `the embedded server at ${await this.#stage.startZooKeeper()}`;
+    } else {
+      await this.#stage.useZooKeeper(zookeeper);
+      model.zookeeper = zookeeper;
+    }
+    model.listPath = this.#stage.listPath;
+    return model.zookeeper;
+  }
+
+  /** What happens while the client calls. */
+  async #withCalls(
+    first: DemoServer,
+    second: DemoServer,
+    third: DemoServer,
+    processes: Map<DemoServer, ManagedProcess>,
+  ): Promise<void> {
+    const model = this.#model;
+    const { tally, clock } = model;
+    const answered = (server: DemoServer): number => tally.answeredBy(server.key);
+    await model.chapter(2, async () => {
+      await this.#quiet(QUIET_MS);
+      await this.#until("both servers answered", () => answered(first) > 0 && answered(second) > 0);
+      return `${tally.calls} calls, ${tally.failures} failed`;
+    });
+    await model.chapter(3, async () => {
+      processes.set(third, await this.#start(third, () => tally.serverJoined(third.key, clock.nowMs())));
+      await this.#until(`${third.port} is in the list`, () => isListed(third));
+      await this.#until(`${third.port} answered`, () => answered(third) > 0);
+      return `first call ${duration(tally.joinMs)} after it was listed`;
+    });
+    await model.chapter(4, async () => {
+      await this.#quiet(QUIET_MS);
+      return `${tally.calls} calls, ${tally.failures} failed`;
+    });
+    const killed = processes.get(first);
+    if (killed === undefined) throw new Error(`${first.key} was never started`);
+    let callsAtKill = 0;
+    let killedMs = 0;
+    await model.chapter(5, async () => {
+      killedMs = clock.nowMs();
+      callsAtKill = tally.calls;
+      tally.serverKilled(first.key, killedMs);
+      first.status = "killed";
+      await this.#stage.kill(killed);
+      await this.#until("calls went on", () => tally.calls >= callsAtKill + 10);
+      return tally.ejectMs === 0
+        ? "no further attempt on it"
+        : `last attempt after ${duration(tally.ejectMs)}`;
+    });
+    await model.chapter(6, async () => {
+      await this.#until(`${first.port} is out of the list`, () => !isListed(first));
+      const goneMs = clock.nowMs() - killedMs;
+      await this.#quiet(EPILOGUE_MS);
+      return `after ${duration(goneMs)}; ${tally.calls - callsAtKill} calls since the kill`;
+    });
+  }
+
+  /** Starts a server's process; `onListed` is called with the first word that it has joined. */
+  async #start(server: DemoServer, onListed: () => void = () => {}): Promise<ManagedProcess> {
+    server.status = "starting";
+    this.#onListed.set(server.key, onListed);
+    return this.#stage.startDivideServer(server.port);
+  }
+
+  readonly #onListed = new Map<string, () => void>();
+
+  /** Takes the directory's list over into the model and tells of changes. */
+  #readList(directory: Directory): void {
+    const set = directory.snapshot();
+    this.#model.isListStale = set.stale;
+    const listed = new Map(set.endpoints.map((entry) => [endpointKey(entry), nodeName(entry.path ?? "")]));
+    for (const server of this.#model.servers) {
+      const znode = listed.get(server.key);
+      if (znode !== undefined && server.znode === undefined) {
+        if (server.status === "starting") server.status = "up";
+        this.#onListed.get(server.key)?.();
+      }
+      server.znode = znode;
+    }
+    const names = set.endpoints.map((entry) => `${nodeName(entry.path ?? "")} (${entry.port})`);
+    this.#model.news(`live list: ${names.length === 0 ? "empty" : names.join(", ")}`);
+  }
+
+  /** Lets the calls go on for a while. */
+  async #quiet(durationMs: number): Promise<void> {
+    const endMs = this.#runtime.clock.nowMs() + durationMs;
+    await this.#until("time passed", () => this.#runtime.clock.nowMs() >= endMs);
+  }
+
+  /** Waits for a condition; fails when a process ends meanwhile or it takes too long. */
+  async #until(what: string, check: () => boolean): Promise<void> {
+    const { clock } = this.#runtime;
+    const deadlineMs = clock.nowMs() + STEP_TIMEOUT_MS;
+    while (!check()) {
+      this.#stage.assertAlive();
+      if (clock.nowMs() > deadlineMs) {
+        throw new Error(`waited ${STEP_TIMEOUT_MS / 1000} s in vain until ${what}`);
+      }
+      await sleep(clock, POLL_MS, this.#signal);
+    }
+  }
+}
+
+function isListed(server: DemoServer): boolean {
+  return server.znode !== undefined;
+}
