@@ -87,9 +87,13 @@ class SystemSocket implements Socket {
   }
 }
 
-function clientTls(options: TlsClientOptions, host: string): tls.ConnectionOptions {
+function clientTls(
+  options: TlsClientOptions,
+  host: string,
+): tls.ConnectionOptions & { readonly allowHalfOpen: boolean } {
   const serverName = options.serverName ?? host;
   return {
+    allowHalfOpen: true,
     ca: options.ca as tls.SecureContextOptions["ca"],
     cert: options.cert,
     key: options.key,
@@ -117,7 +121,7 @@ function serverTls(options: TlsServerOptions): tls.TlsOptions {
 function connect(target: ConnectTarget, handler: SocketHandler): Socket {
   const { host, port } = target;
   if (target.tls !== undefined) {
-    const secure = tls.connect({ host, port, allowHalfOpen: true, ...clientTls(target.tls, host) });
+    const secure = tls.connect({ host, port, ...clientTls(target.tls, host) });
     secure.setNoDelay(true);
     secure.setKeepAlive(true, 30_000);
     const socket = new SystemSocket(secure);
