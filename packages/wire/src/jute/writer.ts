@@ -33,6 +33,11 @@ export class JuteWriter {
     return taken;
   }
 
+  /** What was written since `length` was `from`, to look at (for a checksum); still the writer's own. */
+  peek(from: number): Buffer {
+    return this.#slab.subarray(this.#start + from, this.#offset);
+  }
+
   /**
    * Starts over in the memory that was handed out already. Only for a caller who is done with everything
    * that `take` gave it; what was written since is dropped.

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a request frame to its operation. One call handles one frame to its end: the reply, if any, is in the
+// engine's output when it returns.
+import { AuthPacket, ErrorCode, OpCode, WireFormatError, Xid } from "@meerkat/wire";
+import { getInt } from "../tree/big-endian.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { Client } from "./client.ts";
+import type { Engine } from "./engine.ts";
+import { multi, multiRead } from "./multi-requests.ts";
+import {
+  countDescendants,
+  readAcl,
+  readEphemerals,
+  readPathAndWatch,
+  sync,
+  whoAmI,
+} from "./read-requests.ts";
+import { addWatch, checkOrRemoveWatches, setWatches } from "./watch-requests.ts";
+import { create, deleteZnode, setAcl, setData } from "./write-requests.ts";
+
+/** What becomes of the connection after a frame: `close` once everything queued is sent. */
+export type Outcome = "continue" | "close";
+
+/** Bytes of a request header. */
+const HEADER_BYTES = 8;
+
+/** Operations that take a transaction id, also when they are refused. */
+const writeOperations: ReadonlySet<number> = new Set<number>([
+  OpCode.create,
+  OpCode.create2,
+  OpCode.createContainer,
+  OpCode.createTTL,
+  OpCode.delete,
+  OpCode.setData,
+  OpCode.setACL,
+  OpCode.multi,
+  OpCode.reconfig,
+]);
+
+/** Runs requests against an engine. */
+export class Processor {
+  readonly #engine: Engine;
+  readonly #authenticator: Authenticator;
+
+  constructor(engine: Engine, authenticator: Authenticator) {
+    this.#engine = engine;
+    this.#authenticator = authenticator;
+  }
+
+  /**
+   * Handles the request in `bytes[start, end)`. Throws `WireFormatError` only when there is no header to reply
+   * to; a body that cannot be decoded is answered.
+   */
+  process(client: Client, bytes: Buffer, start: number, end: number): Outcome {
+    const engine = this.#engine;
+    if (end - start < HEADER_BYTES) throw new WireFormatError("a request without a header", 0);
+    const xid = getInt(bytes, start);
+    const type = getInt(bytes, start + 4);
+    const { counters, reader, out } = engine;
+    counters.received++;
+    counters.operations.set(type, (counters.operations.get(type) ?? 0) + 1);
+    client.session.heardMs = engine.nowMs;
+    client.lastXid = xid;
+    client.lastOperation = type;
+    if (client.session.state !== "open") {
+      engine.reply(xid, ErrorCode.SESSION_EXPIRED);
+      return "continue";
+    }
+    const mark = out.length;
+    reader.reset(bytes, start + HEADER_BYTES, end);
+    try {
+      return this.#dispatch(client, xid, type, bytes, start);
+    } catch (error) {
+      if (!(error instanceof WireFormatError)) throw error;
+      out.truncate(mark);
+      if (writeOperations.has(type)) engine.refuse(client.session.id, xid, ErrorCode.MARSHALLING_ERROR);
+      engine.reply(xid, ErrorCode.MARSHALLING_ERROR);
+      return "continue";
+    }
+  }
+
+  #dispatch(client: Client, xid: number, type: number, bytes: Buffer, start: number): Outcome {
+    const engine = this.#engine;
+    switch (type) {
+      case OpCode.exists:
+      case OpCode.getData:
+      case OpCode.getChildren:
+      case OpCode.getChildren2:
+        readPathAndWatch(engine, client, xid, type, bytes, start);
+        return "continue";
+      case OpCode.ping:
+        engine.reply(xid, ErrorCode.OK);
+        return "continue";
+      case OpCode.sync:
+        sync(engine, xid);
+        return "continue";
+      case OpCode.multiRead:
+        multiRead(engine, client, xid);
+        return "continue";
+      case OpCode.getACL:
+        readAcl(engine, client, xid);
+        return "continue";
+      case OpCode.getAllChildrenNumber:
+        countDescendants(engine, client, xid);
+        return "continue";
+      case OpCode.getEphemerals:
+        readEphemerals(engine, client, xid);
+        return "continue";
+      case OpCode.whoAmI:
+        whoAmI(engine, client, xid);
+        return "continue";
+      case OpCode.addWatch:
+        addWatch(engine, client, xid);
+        return "continue";
+      case OpCode.checkWatches:
+      case OpCode.removeWatches:
+        checkOrRemoveWatches(engine, client, xid, type);
+        return "continue";
+      case OpCode.setWatches:
+      case OpCode.setWatches2:
+        setWatches(engine, client, xid, type);
+        return "continue";
+      case OpCode.auth:
+        return this.#auth(client);
+      case OpCode.closeSession:
+        return this.#closeSession(client, xid);
+      default:
+        return this.#write(client, xid, type);
+    }
+  }
+
+  #write(client: Client, xid: number, type: number): Outcome {
+    const engine = this.#engine;
+    if (!writeOperations.has(type)) return this.#unimplemented(xid);
+    if (engine.failure !== undefined) {
+      engine.reply(xid, ErrorCode.NOT_READ_ONLY);
+      return "continue";
+    }
+    switch (type) {
+      case OpCode.create:
+      case OpCode.create2:
+      case OpCode.createContainer:
+      case OpCode.createTTL:
+        create(engine, client, xid, type);
+        return "continue";
+      case OpCode.delete:
+        deleteZnode(engine, client, xid);
+        return "continue";
+      case OpCode.setData:
+        setData(engine, client, xid);
+        return "continue";
+      case OpCode.setACL:
+        setAcl(engine, client, xid);
+        return "continue";
+      case OpCode.multi:
+        multi(engine, client, xid);
+        return "continue";
+      default: {
+        // reconfig: a standalone server has no members to change.
+        const err = engine.options.reconfigEnabled ? ErrorCode.UNIMPLEMENTED : ErrorCode.RECONFIG_DISABLED;
+        engine.refuse(client.session.id, xid, err);
+        engine.reply(xid, err);
+        return "continue";
+      }
+    }
+  }
+
+  /** Unknown operations, and those that only multis (check) or servers (deleteContainer) may use. */
+  #unimplemented(xid: number): Outcome {
+    this.#engine.reply(xid, ErrorCode.UNIMPLEMENTED);
+    return "close";
+  }
+
+  #auth(client: Client): Outcome {
+    const { out, counters, logger, reader } = this.#engine;
+    const { scheme, auth } = AuthPacket.read(reader);
+    const proved = this.#authenticator.authenticate(scheme, auth);
+    const frame = out.beginFrame();
+    out.int(Xid.auth);
+    out.longNumber(0);
+    out.int(proved === undefined ? ErrorCode.AUTH_FAILED : ErrorCode.OK);
+    this.#engine.endReply(frame);
+    if (proved === undefined) {
+      counters.authFailed++;
+      logger.warn({ scheme, remoteAddress: client.remoteAddress }, "authentication failed");
+      return "close";
+    }
+    const fresh = proved.filter(
+      (identity) =>
+        !client.identities.some((known) => known.scheme === identity.scheme && known.id === identity.id),
+    );
+    client.identities = [...client.identities, ...fresh];
+    return "continue";
+  }
+
+  #closeSession(client: Client, xid: number): Outcome {
+    const engine = this.#engine;
+    if (engine.failure === undefined) engine.closeSession(client.session, xid);
+    engine.reply(xid, ErrorCode.OK);
+    return "close";
+  }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole durable state: the tree and the sessions. The server holds one; the worker that writes snapshots
+// fills another from the files on disk.
+import { nodeName, OpCode, parentPath, type Txn, type TxnHeader } from "@meerkat/wire";
+import type { RecoverySink, SnapshotNode, SnapshotSource } from "../log/seam.ts";
+import { BUILT_IN_ACL } from "./acl-table.ts";
+import { kindOfOwner, ownerOfKind } from "./znode-kind.ts";
+import { NO_ROW, ROOT_ROW } from "./znode-table.ts";
+import { ZnodeTree, type ZnodeTreeOptions } from "./znode-tree.ts";
+
+/** Tree and sessions; filled by recovery, read by snapshots. */
+export class Replica implements RecoverySink, SnapshotSource {
+  readonly tree: ZnodeTree;
+  /** Timeouts of all sessions in ms, by id, as they were negotiated at their creation. */
+  readonly timeouts: Map<bigint, number> = new Map();
+
+  constructor(options: ZnodeTreeOptions = {}) {
+    this.tree = new ZnodeTree(options);
+  }
+
+  get lastZxid(): number {
+    return this.tree.lastZxid;
+  }
+
+  restoreSession(id: bigint, timeoutMs: number): void {
+    this.timeouts.set(id, timeoutMs);
+  }
+
+  restoreNode(node: SnapshotNode): void {
+    const { tree } = this;
+    const { table } = tree;
+    const isRoot = node.path === "" || node.path === "/";
+    let row = isRoot ? ROOT_ROW : table.findText(node.path);
+    if (row === NO_ROW) {
+      const parent = table.findText(parentPath(node.path));
+      if (parent === NO_ROW) throw new Error(`the znode ${node.path} comes before its parent`);
+      const kind = kindOfOwner(node.ephemeralOwner);
+      row = tree.insertRow(parent, nodeName(node.path), kind, node);
+      return;
+    }
+    // One of the built-in znodes: give it the stored fields.
+    tree.replaceData(row, isRoot ? "/" : node.path, node.data);
+    table.restoreStat(row, node);
+    const old = table.acl(row);
+    table.setAcl(row, tree.acls.acquire(node.acl), node.aversion);
+    tree.acls.release(old);
+  }
+
+  applyTxn(header: TxnHeader, txn: Txn): void {
+    if (txn.type === OpCode.createSession) this.timeouts.set(header.clientId, txn.timeoutMs);
+    else if (txn.type === OpCode.closeSession) this.timeouts.delete(header.clientId);
+    this.tree.apply(header, txn);
+  }
+
+  sessions(): Iterable<readonly [id: bigint, timeoutMs: number]> {
+    return this.timeouts;
+  }
+
+  *nodes(): Iterable<SnapshotNode> {
+    const { tree } = this;
+    const { table } = tree;
+    for (const row of tree.descendants(ROOT_ROW)) {
+      const acl = table.acl(row);
+      yield {
+        path: row === ROOT_ROW ? "" : table.path(row),
+        data: table.data(row),
+        acl: acl === BUILT_IN_ACL ? null : tree.acls.list(acl),
+        czxid: table.czxid(row),
+        mzxid: table.mzxid(row),
+        ctimeMs: table.ctimeMs(row),
+        mtimeMs: table.mtimeMs(row),
+        version: table.version(row),
+        cversion: table.cversion(row),
+        aversion: table.aversion(row),
+        ephemeralOwner: ownerOfKind(tree.kind(row)),
+        pzxid: table.pzxid(row),
+      };
+    }
+  }
+}
+
+/** An empty tree with the built-in znodes, for replaying files into. */
+export function createReplica(): Replica {
+  return new Replica();
+}
