@@ -43,6 +43,11 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     this.#values.push(this.#merge(waiting, value));
   }
 
+  /** Takes the waiting values out at once, oldest first. */
+  takeAll(): T[] {
+    return this.#values.splice(0);
+  }
+
   /** Ends the iteration once the waiting values are read. */
   end(): void {
     this.#finish({});

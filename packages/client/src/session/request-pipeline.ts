@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way of requests: waiting for a connection, written, answered in order. Holds the promise of each
+// request to settle it exactly once: by its reply, its time limit, its signal, or the end of the
+// connection. It knows frames and xids, but not sessions.
+
+import type { Clock, Logger, Timer } from "@meerkat/runtime";
+import { ErrorCode, type JuteReader, WireFormatError } from "@meerkat/wire";
+import type { Chroot } from "../chroot.ts";
+import type { Connection } from "../connection/connection.ts";
+import { requestChannel } from "../diagnostics.ts";
+import { serverError, ZooKeeperError } from "../errors.ts";
+import type { CallOptions, Request } from "./request.ts";
+import { RequestRing } from "./request-ring.ts";
+import type { TickClock } from "./tick-clock.ts";
+
+/** xids go from 1 to here and then start over: 0 and negative ones have meanings of their own. */
+const XID_MAX = 0x7fff_ffff;
+/** A read that was in flight at so many lost connections is given up: it may be what breaks them. */
+const REPLAYS_MAX = 3;
+/** Least time between two sweeps for expired time limits. */
+const SWEEP_SPACING_MS = 5;
+
+/** Where one-shot watches are registered as replies come in. */
+export interface WatchSink {
+  /** False when an armed persistent watch on the path will report the change anyway. */
+  needsServerWatch(request: Request): boolean;
+  /** Called in the step that processes the reply, before the promise settles. */
+  register(request: Request, err: number): void;
+}
+
+/** What a pipeline needs; all limits are resolved. */
+export interface PipelineOptions {
+  readonly clock: Clock;
+  readonly ticks: TickClock;
+  readonly logger: Logger;
+  readonly chroot: Chroot;
+  readonly watches: WatchSink;
+  readonly requestTimeoutMs: number;
+  readonly inFlightMax: number;
+  readonly waitingMax: number;
+  readonly requestBytesMax: number;
+  /** Ends a message about a request that waits for a connection: why there is none. */
+  readonly explain: () => string;
+}
+
+// One executor for all promises: it hands the two functions out through these variables, which saves a
+// closure per request (`bench client`).
+let capturedResolve: (value: unknown) => void;
+let capturedReject: (error: Error) => void;
+const capture = (resolve: (value: unknown) => void, reject: (error: Error) => void): void => {
+  capturedResolve = resolve;
+  capturedReject = reject;
+};
+
+/** See the head of this file. */
+export class RequestPipeline {
+  /** Tick at which the newest answered request was written: the server knew of us no earlier. */
+  lastAnsweredTick: number = Number.NEGATIVE_INFINITY;
+
+  readonly #options: PipelineOptions;
+  readonly #ticks: TickClock;
+  readonly #inFlightMax: number;
+  readonly #requestBytesMax: number;
+  readonly #inFlight: RequestRing = new RequestRing();
+  #waiting: RequestRing = new RequestRing();
+  #connection: Connection | undefined;
+  #nextXid = 1;
+  #nowTick = 0;
+  /** When set, new requests are rejected with it. */
+  #refusal: (() => ZooKeeperError) | undefined;
+  #sweepTick: number = Number.POSITIVE_INFINITY;
+  #sweepTimer: Timer | undefined;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#ticks = options.ticks;
+    this.#inFlightMax = options.inFlightMax;
+    this.#requestBytesMax = options.requestBytesMax;
+  }
+
+  /** Requests written and not yet answered. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Requests waiting for a connection or for room in flight. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Takes a request; the promise settles as described on `CallOptions`. */
+  submit<T>(request: Request<T>, call: CallOptions | undefined, internal = false): Promise<T> {
+    const promise = new Promise<unknown>(capture) as Promise<T>;
+    request.resolve = capturedResolve;
+    request.reject = capturedReject;
+    if (this.#refusal !== undefined && !internal) {
+      this.#fail(request, this.#refusal());
+      return promise;
+    }
+    const signal = call?.signal;
+    if (signal !== undefined && !this.#link(request, signal)) return promise;
+    const connection = this.#connection;
+    // While a write is pending the tick is that of its first request: one clock reading serves all.
+    if (connection === undefined || !connection.flushScheduled) this.#nowTick = this.#ticks.now();
+    const timeoutMs = call?.timeoutMs ?? this.#options.requestTimeoutMs;
+    if (timeoutMs > 0) this.#arm(request, timeoutMs);
+    if (this.#waiting.size === 0 && connection !== undefined && this.#hasRoom(connection)) {
+      this.#send(connection, request);
+    } else {
+      this.#enqueue(request);
+    }
+    return promise;
+  }
+
+  /** Sends a request ahead of everything that waits, on the current connection (authentication). */
+  submitFirst<T>(request: Request<T>, connection: Connection): Promise<T> {
+    const promise = new Promise<unknown>(capture) as Promise<T>;
+    request.resolve = capturedResolve;
+    request.reject = capturedReject;
+    this.#nowTick = this.#ticks.now();
+    this.#send(connection, request);
+    return promise;
+  }
+
+  /** Rejects requests submitted from now on with `error()`; undefined takes them again. */
+  refuse(error: (() => ZooKeeperError) | undefined): void {
+    this.#refusal = error;
+  }
+
+  /** Requests go to this connection from now on. */
+  attach(connection: Connection): void {
+    this.#connection = connection;
+    this.pump();
+  }
+
+  /** Writes what waits, as far as there is room. */
+  pump(): void {
+    const connection = this.#connection;
+    if (connection === undefined || this.#waiting.size === 0) return;
+    if (!connection.flushScheduled) this.#nowTick = this.#ticks.now();
+    while (this.#hasRoom(connection)) {
+      const request = this.#waiting.shift();
+      if (request === undefined) return;
+      if (!request.settled) this.#send(connection, request);
+    }
+  }
+
+  /**
+   * The connection is gone. Reads in flight go back to the head of the queue; writes in flight reject
+   * with `CONNECTION_LOSS`, effect unknown. Returns how many were rejected.
+   */
+  detach(reason: Error | undefined): number {
+    this.#connection = undefined;
+    const queue = new RequestRing();
+    let dropped = 0;
+    for (const request of this.#inFlight.drain()) {
+      if (request.settled) continue;
+      if (request.operation.replayable && request.replays < REPLAYS_MAX) {
+        request.replays++;
+        request.xid = 0;
+        queue.push(request);
+      } else {
+        dropped++;
+        this.#fail(request, this.#connectionLoss(request, reason));
+      }
+    }
+    for (const request of this.#waiting.drain()) queue.push(request);
+    this.#waiting = queue;
+    return dropped;
+  }
+
+  /**
+   * A reply with a positive xid. The reader stands behind the reply header. Throws `WireFormatError` when
+   * the reply cannot be the next one, or is malformed: the connection must end.
+   */
+  onReply(reader: JuteReader, xid: number, err: number): void {
+    const request = this.#inFlight.peek();
+    if (request === undefined || request.xid !== xid) {
+      this.#onStrayReply(xid, err);
+      return;
+    }
+    this.#inFlight.shift();
+    this.lastAnsweredTick = request.sentTick;
+    const { operation } = request;
+    if (operation.onReply !== undefined) operation.onReply(request, err);
+    if (request.settled) return;
+    if (request.watch !== undefined) this.#options.watches.register(request, err);
+    let value: unknown;
+    if (err === ErrorCode.OK) {
+      try {
+        value = operation.read(reader, request, this.#options.chroot);
+      } catch (error) {
+        if (error instanceof ZooKeeperError) {
+          this.#fail(request, error);
+          return;
+        }
+        this.#fail(request, this.#unreadable(request, error));
+        throw error;
+      }
+    } else {
+      value = operation.fromError?.(err);
+      if (value === undefined) {
+        this.#fail(request, serverError(err, operation.name, this.#userPath(request)));
+        return;
+      }
+    }
+    this.#settle(request, undefined);
+    (request.resolve as (value: unknown) => void)(value);
+  }
+
+  /** Rejects the waiting requests that `which` picks with `error(request)`; returns how many. */
+  rejectWaiting(
+    which: (request: Request) => boolean,
+    error: (context: { readonly operation: string; readonly path: string }) => ZooKeeperError,
+  ): number {
+    const kept = new RequestRing();
+    let rejected = 0;
+    for (const request of this.#waiting.drain()) {
+      if (request.settled) continue;
+      if (which(request)) {
+        rejected++;
+        this.#fail(request, error({ operation: request.operation.name, path: this.#userPath(request) }));
+      } else {
+        kept.push(request);
+      }
+    }
+    this.#waiting = kept;
+    return rejected;
+  }
+
+  /** True when a request in flight or waiting will leave a watch of this kind on the path. */
+  hasPendingWatch(path: string, isKind: (request: Request) => boolean): boolean {
+    for (const ring of [this.#inFlight, this.#waiting]) {
+      for (let index = 0; index < ring.size; index++) {
+        const request = ring.at(index) as Request;
+        if (!request.settled && request.path === path && request.watch !== undefined && isKind(request)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  /** Stops the timer. Call it when nothing is pending any more. */
+  stop(): void {
+    this.#sweepTimer?.cancel();
+    this.#sweepTimer = undefined;
+    this.#sweepTick = Number.POSITIVE_INFINITY;
+  }
+
+  #hasRoom(connection: Connection): boolean {
+    return this.#inFlight.size < this.#inFlightMax && !connection.congested;
+  }
+
+  #send(connection: Connection, request: Request): void {
+    const { writer } = connection;
+    const { operation } = request;
+    const xid = this.#nextXid;
+    const frame = writer.beginFrame();
+    try {
+      writer.int(xid);
+      writer.int(operation.code);
+      operation.write(
+        writer,
+        request,
+        request.watch !== undefined && this.#options.watches.needsServerWatch(request),
+      );
+    } catch (error) {
+      writer.truncate(frame);
+      this.#fail(request, this.#unwritable(request, error));
+      return;
+    }
+    const frameBytes = writer.length - frame - 4;
+    if (frameBytes > this.#requestBytesMax) {
+      writer.truncate(frame);
+      this.#fail(request, this.#tooLarge(request, frameBytes));
+      return;
+    }
+    writer.endFrame(frame);
+    this.#nextXid = xid === XID_MAX ? 1 : xid + 1;
+    request.xid = xid;
+    request.sentTick = this.#nowTick;
+    this.#inFlight.push(request);
+    connection.scheduleFlush();
+  }
+
+  #enqueue(request: Request): void {
+    if (this.#waiting.size >= this.#options.waitingMax) {
+      this.#dropSettled();
+      if (this.#waiting.size >= this.#options.waitingMax) {
+        this.#fail(request, this.#queueFull(request));
+        return;
+      }
+    }
+    this.#waiting.push(request);
+  }
+
+  #dropSettled(): void {
+    const kept = new RequestRing();
+    for (const request of this.#waiting.drain()) if (!request.settled) kept.push(request);
+    this.#waiting = kept;
+  }
+
+  /** A server that does not know an operation says so out of order and then closes the connection. */
+  #onStrayReply(xid: number, err: number): void {
+    if (err === ErrorCode.UNIMPLEMENTED) {
+      for (let index = 0; index < this.#inFlight.size; index++) {
+        const request = this.#inFlight.at(index) as Request;
+        if (request.xid !== xid) continue;
+        if (!request.settled) {
+          this.#fail(request, serverError(err, request.operation.name, this.#userPath(request)));
+        }
+        return;
+      }
+    }
+    const expected = this.#inFlight.peek()?.xid;
+    throw new WireFormatError(
+      `reply with xid ${xid}, ${expected === undefined ? "none is awaited" : `${expected} is next`}`,
+      0,
+    );
+  }
+
+  /** Links the caller's signal; false when it has aborted already. */
+  #link(request: Request, signal: AbortSignal): boolean {
+    if (signal.aborted) {
+      this.#fail(request, this.#aborted(request, signal));
+      return false;
+    }
+    const onAbort = (): void => {
+      if (!request.settled) this.#fail(request, this.#aborted(request, signal));
+    };
+    request.signal = signal;
+    request.onAbort = onAbort;
+    signal.addEventListener("abort", onAbort);
+    return true;
+  }
+
+  /**
+   * Notes the time limit. One timer serves all requests: it stands at the earliest limit, and a sweep
+   * over what is pending finds the next. Nothing is done for a request that is answered in time.
+   */
+  #arm(request: Request, timeoutMs: number): void {
+    request.timeoutMs = timeoutMs;
+    request.deadlineTick = this.#nowTick + timeoutMs;
+    if (request.deadlineTick < this.#sweepTick) this.#armSweep(request.deadlineTick);
+  }
+
+  #armSweep(tick: number): void {
+    this.#sweepTimer?.cancel();
+    this.#sweepTick = tick;
+    const delayMs = Math.max(tick - this.#ticks.now() + 1, SWEEP_SPACING_MS);
+    this.#sweepTimer = this.#options.clock.after(delayMs, () => this.#sweep());
+  }
+
+  #sweep(): void {
+    this.#sweepTimer = undefined;
+    this.#sweepTick = Number.POSITIVE_INFINITY;
+    const now = this.#ticks.now();
+    let next = Number.POSITIVE_INFINITY;
+    let expiredWaiting = false;
+    for (const ring of [this.#inFlight, this.#waiting]) {
+      for (let index = 0; index < ring.size; index++) {
+        const request = ring.at(index) as Request;
+        if (request.settled || request.timeoutMs === 0) continue;
+        if (request.deadlineTick <= now) {
+          this.#fail(request, this.#timedOut(request, now));
+          expiredWaiting ||= ring === this.#waiting;
+        } else if (request.deadlineTick < next) {
+          next = request.deadlineTick;
+        }
+      }
+    }
+    if (expiredWaiting) this.#dropSettled();
+    if (next < this.#sweepTick) this.#armSweep(next);
+  }
+
+  #settle(request: Request, error: Error | undefined): void {
+    request.settled = true;
+    if (request.signal !== undefined) {
+      request.signal.removeEventListener("abort", request.onAbort as () => void);
+      request.signal = undefined;
+      request.onAbort = undefined;
+    }
+    if (requestChannel.hasSubscribers) this.#publish(request, error);
+  }
+
+  #fail(request: Request, error: Error): void {
+    this.#settle(request, error);
+    (request.reject as (error: Error) => void)(error);
+  }
+
+  #publish(request: Request, error: Error | undefined): void {
+    requestChannel.publish({
+      operation: request.operation.name,
+      path: request.path,
+      durationMs: request.xid === 0 ? 0 : this.#ticks.now() - request.sentTick,
+      error,
+    });
+  }
+
+  #userPath(request: Request): string {
+    return this.#options.chroot.inward(request.path);
+  }
+
+  #error(
+    request: Request,
+    code: ConstructorParameters<typeof ZooKeeperError>[0],
+    why: string,
+    cause?: unknown,
+  ) {
+    const path = this.#userPath(request);
+    const operation = request.operation.name;
+    return new ZooKeeperError(code, `${operation} ${path}: ${why} (${code})`, {
+      // Not written: surely not executed. A read leaves nothing behind either way.
+      effect: request.xid === 0 || request.operation.replayable ? "none" : "unknown",
+      context: { path, operation },
+      cause,
+    });
+  }
+
+  #connectionLoss(request: Request, reason: Error | undefined): ZooKeeperError {
+    const why = request.operation.replayable
+      ? `the connection was lost ${request.replays + 1} times before the reply`
+      : "the connection was lost before the reply; it may or may not have been executed";
+    return this.#error(request, "CONNECTION_LOSS", why, reason);
+  }
+
+  #timedOut(request: Request, now: number): ZooKeeperError {
+    const why =
+      request.xid === 0
+        ? `not sent within ${request.timeoutMs} ms: ${this.#options.explain()}`
+        : `no reply within ${request.timeoutMs} ms (sent ${now - request.sentTick} ms ago)`;
+    return this.#error(request, "TIMEOUT", why);
+  }
+
+  #aborted(request: Request, signal: AbortSignal): ZooKeeperError {
+    const why = request.xid === 0 ? "aborted before it was sent" : "aborted before the reply";
+    return this.#error(request, "ABORTED", why, signal.reason);
+  }
+
+  #queueFull(request: Request): ZooKeeperError {
+    const why = `${this.#options.waitingMax} requests wait already; slow down or raise waitingMax`;
+    return this.#error(request, "QUEUE_FULL", why);
+  }
+
+  #tooLarge(request: Request, frameBytes: number): ZooKeeperError {
+    const max = this.#requestBytesMax;
+    const why =
+      `the request has ${frameBytes} bytes, the limit is ${max}. Keep znodes small and store large data ` +
+      "elsewhere, or raise jute.maxbuffer on all servers and requestBytesMax here";
+    return this.#error(request, "REQUEST_TOO_LARGE", why);
+  }
+
+  #unwritable(request: Request, error: unknown): ZooKeeperError {
+    return this.#error(request, "MARSHALLING_ERROR", "the arguments cannot be written", error);
+  }
+
+  #unreadable(request: Request, error: unknown): ZooKeeperError {
+    return this.#error(request, "PROTOCOL_ERROR", "the reply is malformed", error);
+  }
+}
