@@ -107,11 +107,14 @@ test("colours are left out in a pipe and come when forced", async () => {
   expect(forced.stdout).toContain("\u001b[");
 });
 
-test.each(["bash", "zsh", "fish"])("the completion script for %s names the commands and their flags", async (shell) => {
-  const { code, stdout } = await meerkat(["completion", shell]);
-  expect(code).toBe(0);
-  for (const word of ["services", "create", "zookeeper", "recursive"]) expect(stdout).toContain(word);
-});
+test.each(["bash", "zsh", "fish"])(
+  "the completion script for %s names the commands and their flags",
+  async (shell) => {
+    const { code, stdout } = await meerkat(["completion", shell]);
+    expect(code).toBe(0);
+    for (const word of ["services", "create", "zookeeper", "recursive"]) expect(stdout).toContain(word);
+  },
+);
 
 test("bash takes the completion script and completes with it", async () => {
   const { stdout } = await meerkat(["completion", "bash"]);

@@ -51,7 +51,10 @@ describeEachZooKeeper("the command's verbs", (zk) => {
     await writeFile(file, bytes);
     await ok(["create", "/file", "--file", file]);
     expect((await run(["get", "/file"])).bytes).toEqual(bytes);
-    expect(await json(["get", "/file"])).toMatchObject({ data: bytes.toString("base64"), encoding: "base64" });
+    expect(await json(["get", "/file"])).toMatchObject({
+      data: bytes.toString("base64"),
+      encoding: "base64",
+    });
     await ok(["create", "/stdin", "-"], { input: bytes });
     expect((await run(["get", "/stdin"])).bytes).toEqual(bytes);
     await ok(["set", "/stdin", "--file", "-"], { input: "second" });
@@ -68,7 +71,10 @@ describeEachZooKeeper("the command's verbs", (zk) => {
     expect(stale.stderr).toMatch(/^meerkat: .+\n {2}hint: .*meerkat stat/);
     expect(stale.stdout).toBe("");
     expect(await ok(["get", "/v"])).toBe("2");
-    expect(await json(["set", "/v", "4"])).toEqual({ path: "/v", stat: expect.objectContaining({ version: 2 }) });
+    expect(await json(["set", "/v", "4"])).toEqual({
+      path: "/v",
+      stat: expect.objectContaining({ version: 2 }),
+    });
   });
 
   test("ls lists names, paths of everything below, and stats", async () => {
@@ -122,7 +128,10 @@ describeEachZooKeeper("the command's verbs", (zk) => {
     expect(await ok(["stat", "/container"])).toMatch(/^owner +container$/m);
     await ok(["create", "/ttl", "--ttl", "60000"]);
     expect(await ok(["stat", "/ttl"])).toMatch(/^owner +ttl 60000 ms$/m);
-    expect(await json(["create", "/p/x/y", "--parents"])).toEqual({ path: "/p/x/y", stat: expect.anything() });
+    expect(await json(["create", "/p/x/y", "--parents"])).toEqual({
+      path: "/p/x/y",
+      stat: expect.anything(),
+    });
     const again = await run(["create", "/p/x/y"]);
     expect(again.code).toBe(1);
     expect(again.stderr).toContain("/p/x/y");
@@ -134,7 +143,9 @@ describeEachZooKeeper("the command's verbs", (zk) => {
   test("an ephemeral znode lives as long as the command that made it", async () => {
     await using holder = startMeerkat(["create", "-e", "/e", "-z", zk.hosts]);
     expect(await holder.line()).toBe("/e");
-    expect(await json(["stat", "/e"])).toMatchObject({ stat: { ephemeralOwner: expect.stringMatching(/^-?[1-9]\d+$/) } });
+    expect(await json(["stat", "/e"])).toMatchObject({
+      stat: { ephemeralOwner: expect.stringMatching(/^-?[1-9]\d+$/) },
+    });
     await holder.kill("SIGINT");
     expect(holder.exit).toEqual({ code: 0, signal: null });
     expect((await run(["stat", "/e"])).code).toBe(1);
@@ -188,7 +199,10 @@ describeEachZooKeeper("the command's verbs", (zk) => {
     await ok(["set", "/w/a", "1"]);
     await ok(["rm", "/w/a"]);
     await watching.exited;
-    const events = watching.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as object);
+    const events = watching.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as object);
     expect(events).toEqual([
       { time: expect.stringMatching(/Z$/), type: "created", path: "/w" },
       { time: expect.anything(), type: "created", path: "/w/a" },

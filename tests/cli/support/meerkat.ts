@@ -5,7 +5,9 @@ import { fileURLToPath } from "node:url";
 import { type Program, runProgram } from "@meerkat/testkit";
 
 /** The committed entry point. */
-export const MEERKAT: string = fileURLToPath(new URL("../../../packages/cli/bin/meerkat.js", import.meta.url));
+export const MEERKAT: string = fileURLToPath(
+  new URL("../../../packages/cli/bin/meerkat.js", import.meta.url),
+);
 
 /** The outcome of a command that has ended. */
 export interface Outcome {
