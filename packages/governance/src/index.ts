@@ -10,7 +10,9 @@ export {
 export { leastLoadedBalancer, peakEwmaBalancer } from "./balancing/p2c.ts";
 export { randomBalancer } from "./balancing/random.ts";
 export type { Directory, DirectoryListener, DirectoryStatus } from "./discovery/directory.ts";
+export type { DirectoryCache } from "./discovery/directory-cache.ts";
 export { type EndpointFields, StaticDirectory } from "./discovery/static-directory.ts";
+export { ZooKeeperDirectory, type ZooKeeperDirectoryOptions } from "./discovery/zookeeper-directory.ts";
 export {
   type DirectoryChange,
   type Endpoint,
@@ -27,6 +29,17 @@ export {
   type GovernanceErrorContext,
   isGovernanceError,
 } from "./errors.ts";
+export { type InstanceFields, instanceIdentity } from "./registry/instance.ts";
+export type { DecodedMember, EncodedInstance, InstanceCodec } from "./registry/instance-codec.ts";
+export { type RegisterOptions, Registrar, type RegistrarOptions } from "./registry/registrar.ts";
+export { Registration, type RegistrationState } from "./registry/registration.ts";
+export {
+  Registry,
+  type RegistryOptions,
+  type ServiceChoice,
+  type ServiceListing,
+} from "./registry/registry.ts";
+export { seedCodec } from "./registry/seed-codec.ts";
 export type {
   Attempt,
   AttemptEvent,
