@@ -18,7 +18,7 @@ export const CLI_SESSION_TIMEOUT_MS = 10_000;
 /** One credential, as ZooKeeper's `addauth` takes it. */
 export interface Credential {
   readonly scheme: string;
-  readonly data: string;
+  readonly auth: string;
 }
 
 /** Flags of every command that talks to ZooKeeper, as commander hands them over. */
@@ -66,7 +66,7 @@ export function parseVersion(text: string): number {
 export function parseCredential(text: string): Credential {
   const colon = text.indexOf(":");
   if (colon <= 0) throw new InvalidArgumentError("It must look like digest:user:password.");
-  return { scheme: text.slice(0, colon), data: text.slice(colon + 1) };
+  return { scheme: text.slice(0, colon), auth: text.slice(colon + 1) };
 }
 
 /** Adds the flags of `ConnectionFlags`. */

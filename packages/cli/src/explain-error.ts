@@ -26,7 +26,7 @@ const HINTS: Readonly<Record<string, string>> = {
   TIMEOUT: START_SERVER,
   AUTH_FAILED: "the server refused the credentials of --auth or MEERKAT_AUTH.",
   SESSION_EXPIRED: "the server was out of reach for longer than the session timeout; run it again.",
-  NOT_READONLY: "the server has lost its quorum and only answers reads.",
+  NOT_READ_ONLY: "the server has lost its quorum and only answers reads.",
   UNIMPLEMENTED: "this server is too old for it, or the feature is switched off there.",
 };
 

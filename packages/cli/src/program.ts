@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { addAclCommand } from "./commands/acl.ts";
+import { addCallCommand } from "./commands/call.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDemoCommand } from "./commands/demo.ts";
@@ -74,6 +75,7 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
   addSyncCommand(program, host);
   program.commandsGroup("Services:");
   addServicesCommand(program, host);
+  addCallCommand(program, host);
   addDemoCommand(program, host);
   program.commandsGroup("Servers:");
   addServerCommand(program, host);

@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The demo's client: what the seed's client does in a loop, several times over.
 import { type Directory, endpointKey, randomBalancer } from "@meerkat/governance";
-import { createRpcClient, Divide } from "@meerkat/rpc";
+import { arg, createRpcClient, defineService, f32, InvalidOperation, i32 } from "@meerkat/rpc";
 import { errorFrom, type Runtime, sleep } from "@meerkat/runtime";
 import type { Tally } from "./tally.ts";
+
+/** The seed's contract, as the divide servers have it. */
+const Divide = defineService("divide", {
+  divide: {
+    args: { num1: arg(1, i32), num2: arg(2, i32, { default: 1 }) },
+    result: f32,
+    errors: [InvalidOperation],
+    idempotent: true,
+  },
+});
 
 /** Calls under way at once, so that a kill meets some of them in flight. */
 const CALLERS = 3;

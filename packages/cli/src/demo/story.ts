@@ -148,11 +148,13 @@ class Story {
     });
   }
 
-  /** Starts a server's process; `onListed` is called with the first word that it has joined. */
+  /** Starts a server's process; `onListed` is called when it, or the live list, says that it has joined. */
   async #start(server: DemoServer, onListed: () => void = () => {}): Promise<ManagedProcess> {
     server.status = "starting";
     this.#onListed.set(server.key, onListed);
-    return this.#stage.startDivideServer(server.port);
+    return this.#stage.startDivideServer(server.port, (line) => {
+      if (/\bregistered\b/i.test(line)) onListed();
+    });
   }
 
   readonly #onListed = new Map<string, () => void>();
