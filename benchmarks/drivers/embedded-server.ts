@@ -24,6 +24,8 @@ await serveDriver(
         port: args.port,
         tickTimeMs: args.tickTimeMs,
         maxSessionTimeoutMs: args.maxSessionTimeoutMs,
+        // As Apache ZooKeeper's server is set up: every watcher comes from this machine.
+        limits: { connectionsPerAddressMax: 0 },
       });
       return { port: server.port };
     },
