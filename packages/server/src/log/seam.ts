@@ -2,7 +2,7 @@
 // The seam between the server's core (tree, sessions, net) and its storage (log, snapshots, recovery). The
 // core calls a `Storage` and feeds it transactions; the storage fills a `RecoverySink` at start and reads a
 // `SnapshotSource` whenever it writes a snapshot. Neither side imports more of the other than this file.
-import type { Runtime } from "@meerkat/runtime";
+import type { FileStore, Runtime } from "@meerkat/runtime";
 import type { Acl, Txn, TxnHeader } from "@meerkat/wire";
 
 /** One znode as a snapshot holds it. zxids are exact below 2^53. */
@@ -21,7 +21,7 @@ export interface SnapshotNode {
   /** The persisted one, which counts creates only; not the one that clients are shown. */
   readonly cversion: number;
   readonly aversion: number;
-  /** As stored: a session id, or the marks of containers and TTL znodes. */
+  /** As stored, as a signed 64-bit value: a session id, or the marks of containers and TTL znodes. */
   readonly ephemeralOwner: bigint;
   readonly pzxid: number;
 }
@@ -31,7 +31,10 @@ export interface RecoverySink {
   restoreSession(id: bigint, timeoutMs: number): void;
   /** Parents come before their children. `data` is copied. */
   restoreNode(node: SnapshotNode): void;
-  /** Applies a logged transaction. Idempotent: the snapshot may already hold its effect. */
+  /**
+   * Applies a logged transaction. Idempotent: the snapshot may already hold its effect. The transaction's
+   * buffers are valid until this returns; what is kept must be copied.
+   */
   applyTxn(header: TxnHeader, txn: Txn): void;
 }
 
@@ -82,6 +85,10 @@ export interface StorageOptions {
   readonly forceSync?: boolean | undefined;
   /** No purging when left out. */
   readonly purge?: PurgeOptions | undefined;
+  /** Accept logs without any snapshot (`snapshot.trust.empty`); default false. */
+  readonly trustEmptySnapshot?: boolean | undefined;
+  /** The disk; the system's by default. With another one snapshots are made in this thread. */
+  readonly files?: FileStore | undefined;
   readonly runtime: Runtime;
 }
 

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+// A data directory in use: recovery at start, the transaction log, snapshots in the background, purging.
+import { dirname, join } from "node:path";
+import { type FileStore, randomInt, systemFiles, type Timer } from "@meerkat/runtime";
+import type { Txn, TxnHeader } from "@meerkat/wire";
+import { type RunningSnapshot, startSnapshot } from "./background-snapshot.ts";
+import { listLogs, listSnapshots, VERSION_DIRECTORY } from "./file-names.ts";
+import { purge } from "./purge.ts";
+import { type Recovered, recoverState } from "./recovery.ts";
+import type { RecoverySink, SnapshotSource, Storage, StorageOptions } from "./seam.ts";
+import { mergeSnapshot } from "./snapshot-merge.ts";
+import { writeSnapshot } from "./snapshot-writer.ts";
+import { StorageError } from "./storage-error.ts";
+import { TxnLog } from "./txn-log.ts";
+
+/** ZooKeeper's defaults. */
+const SNAP_COUNT = 100_000;
+const SNAP_SIZE_LIMIT_KB = 4_194_304;
+const PRE_ALLOC_KB = 65_536;
+const SNAP_COUNT_MIN = 2;
+/** Name of the lock in each directory. */
+const LOCK_NAME = "meerkat.lock";
+
+/** When a snapshot was written, and up to where it reaches. */
+export interface SnapshotInfo {
+  readonly zxid: number;
+  readonly wallMs: number;
+}
+
+/** What a storage on the disk offers beyond the seam. */
+export interface DiskStorage extends Storage {
+  /** The newest snapshot. */
+  readonly lastSnapshot: SnapshotInfo;
+  /** Writes a snapshot of all that was appended so far, in the background; rejects when it failed. */
+  takeSnapshot(): Promise<SnapshotInfo>;
+}
+
+/** Opens a directory for exclusive use. Rejects when it is locked or its layout is wrong. */
+export async function openStorage(options: StorageOptions): Promise<DiskStorage> {
+  const files = options.files ?? systemFiles;
+  const snapshotDirectory = join(options.dataDir, VERSION_DIRECTORY);
+  const logDirectory = join(options.dataLogDir ?? options.dataDir, VERSION_DIRECTORY);
+  const directories = [...new Set([snapshotDirectory, logDirectory])];
+  const releases: (() => Promise<void>)[] = [];
+  try {
+    for (const directory of directories) {
+      await files.makeDirectory(directory);
+      const release = await files.lock(join(dirname(directory), LOCK_NAME));
+      if (release === undefined) throw locked(dirname(directory));
+      releases.push(release);
+    }
+    if (directories.length > 1) await checkLayout(files, snapshotDirectory, logDirectory);
+    // Tells a member of an ensemble that it may start empty; with us it has done its work.
+    await files.remove(join(dirname(logDirectory), "initialize"));
+  } catch (error) {
+    for (const release of releases) await release();
+    throw error;
+  }
+  return new FileStorage(options, files, { snapshotDirectory, logDirectory }, releases);
+}
+
+function locked(directory: string): StorageError {
+  return new StorageError(
+    "DIRECTORY_LOCKED",
+    `${directory} is in use by another server (${join(directory, LOCK_NAME)}); stop it or choose another dataDir`,
+    { path: directory },
+  );
+}
+
+/** With two directories each must hold its own kind of file, or the wrong one would be read. */
+async function checkLayout(files: FileStore, snapshotDirectory: string, logDirectory: string): Promise<void> {
+  const [log] = await listLogs(files, snapshotDirectory);
+  const [snapshot] = await listSnapshots(files, logDirectory);
+  const stray = log ?? snapshot;
+  if (stray === undefined) return;
+  throw new StorageError(
+    "DIRECTORY_LAYOUT",
+    `${stray.path} is in the wrong directory: snapshots belong to dataDir, logs to dataLogDir; move it`,
+    { path: stray.path },
+  );
+}
+
+interface Directories {
+  readonly snapshotDirectory: string;
+  readonly logDirectory: string;
+}
+
+class FileStorage implements DiskStorage {
+  readonly #options: StorageOptions;
+  readonly #files: FileStore;
+  readonly #directories: Directories;
+  readonly #releases: readonly (() => Promise<void>)[];
+  readonly #durableListeners: ((zxid: number) => void)[] = [];
+  readonly #failureListeners: ((error: Error) => void)[] = [];
+  #log: TxnLog | undefined;
+  #lastSnapshot: SnapshotInfo = { zxid: 0, wallMs: 0 };
+  /** Since the last snapshot began. */
+  #txns = 0;
+  #bytes = 0;
+  #txnsMax = 0;
+  #bytesMax = 0;
+  #running: RunningSnapshot | undefined;
+  #snapshotWork: Promise<void> | undefined;
+  #purgeTimer: Timer | undefined;
+  #purging: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    options: StorageOptions,
+    files: FileStore,
+    directories: Directories,
+    releases: readonly (() => Promise<void>)[],
+  ) {
+    this.#options = options;
+    this.#files = files;
+    this.#directories = directories;
+    this.#releases = releases;
+    this.#drawLimits();
+  }
+
+  get durableZxid(): number {
+    return this.#log?.durableZxid ?? 0;
+  }
+
+  get lastSnapshot(): SnapshotInfo {
+    return this.#lastSnapshot;
+  }
+
+  async recover(sink: RecoverySink): Promise<{ readonly lastZxid: number }> {
+    const { forceSync = true, preAllocKb = PRE_ALLOC_KB, runtime } = this.#options;
+    const { logger } = runtime;
+    const recovered = await recoverState(
+      {
+        ...this.#directories,
+        files: this.#files,
+        trustEmptySnapshot: this.#options.trustEmptySnapshot ?? false,
+        logger,
+      },
+      sink,
+    );
+    await this.#settle(recovered);
+    const log = new TxnLog({
+      files: this.#files,
+      directory: this.#directories.logDirectory,
+      preAllocBytes: preAllocKb * 1024,
+      forceSync,
+      lastZxid: recovered.lastZxid,
+      logger,
+    });
+    for (const listener of this.#durableListeners) log.onDurable(listener);
+    for (const listener of this.#failureListeners) log.onFailure(listener);
+    this.#log = log;
+    this.#schedulePurge();
+    this.#maybeSnapshot();
+    return { lastZxid: recovered.lastZxid };
+  }
+
+  append(header: TxnHeader, txn: Txn): void {
+    const log = this.#log;
+    if (log === undefined || this.#closing !== undefined) return;
+    this.#bytes += log.append(header, txn);
+    this.#txns++;
+    if (this.#txns > this.#txnsMax || this.#bytes > this.#bytesMax) this.#maybeSnapshot();
+  }
+
+  onDurable(listener: (zxid: number) => void): void {
+    this.#durableListeners.push(listener);
+    this.#log?.onDurable(listener);
+  }
+
+  onFailure(listener: (error: Error) => void): void {
+    this.#failureListeners.push(listener);
+    this.#log?.onFailure(listener);
+  }
+
+  async takeSnapshot(): Promise<SnapshotInfo> {
+    while (this.#snapshotWork !== undefined) await this.#snapshotWork;
+    const log = this.#log;
+    if (log === undefined || this.#closing !== undefined) throw closed(this.#options.dataDir);
+    if (log.failure !== undefined) throw log.failure;
+    let failure: unknown;
+    this.#beginSnapshot(log, (error) => {
+      failure = error;
+    });
+    await this.#snapshotWork;
+    if (failure !== undefined) throw failure;
+    return this.#lastSnapshot;
+  }
+
+  close(source?: SnapshotSource): Promise<void> {
+    this.#closing ??= this.#close(source);
+    return this.#closing;
+  }
+
+  async #close(source: SnapshotSource | undefined): Promise<void> {
+    this.#purgeTimer?.cancel();
+    const log = this.#log;
+    try {
+      // A failure was told to its listeners when it happened.
+      await log?.close().catch(() => {});
+      if (source !== undefined) await this.#running?.stop();
+      await this.#snapshotWork;
+      await this.#purging;
+      // After a failure the state holds what was never stored; a snapshot would make it true.
+      if (source === undefined || log === undefined || log.failure !== undefined) return;
+      if (source.lastZxid > this.#lastSnapshot.zxid) {
+        await writeSnapshot(this.#files, this.#directories.snapshotDirectory, source);
+      }
+    } finally {
+      await this.#running?.stop();
+      for (const release of this.#releases) await release();
+    }
+  }
+
+  /** Makes the files agree with the state that the core has after recovery. */
+  async #settle(recovered: Recovered): Promise<void> {
+    const { snapshot } = recovered;
+    const info = await this.#files.info(snapshot.path);
+    this.#lastSnapshot = { zxid: snapshot.zxid, wallMs: info.modifiedMs };
+    this.#txns = recovered.txns;
+    this.#bytes = recovered.logBytes;
+    if (!recovered.orphans) return;
+    await mergeSnapshot({ ...this.#directories, files: this.#files, throughZxid: recovered.lastZxid });
+    this.#noteSnapshot(recovered.lastZxid);
+    this.#txns = 0;
+    this.#bytes = 0;
+  }
+
+  /** Draws when the next snapshot is due: between half and all of the limits, as ZooKeeper does. */
+  #drawLimits(): void {
+    const { snapCount = SNAP_COUNT, snapSizeLimitKb = SNAP_SIZE_LIMIT_KB, runtime } = this.#options;
+    const half = Math.max(Math.floor(Math.max(snapCount, SNAP_COUNT_MIN) / 2), 1);
+    this.#txnsMax = half + randomInt(runtime.random, half);
+    // A limit of zero or less turns the rule off.
+    const halfBytes = snapSizeLimitKb > 0 ? snapSizeLimitKb * 512 : Number.POSITIVE_INFINITY;
+    this.#bytesMax = halfBytes * (1 + runtime.random.float());
+  }
+
+  #maybeSnapshot(): void {
+    const log = this.#log;
+    if (log === undefined || log.failure !== undefined || this.#closing !== undefined) return;
+    if (this.#snapshotWork !== undefined) return;
+    if (this.#txns <= this.#txnsMax && this.#bytes <= this.#bytesMax) return;
+    this.#beginSnapshot(log, (error) => {
+      this.#options.runtime.logger.error({ error }, "a snapshot could not be written; the log is kept");
+    });
+  }
+
+  #beginSnapshot(log: TxnLog, onError: (error: unknown) => void): void {
+    this.#txns = 0;
+    this.#bytes = 0;
+    this.#drawLimits();
+    log.roll();
+    this.#snapshotWork = this.#snapshot(log)
+      .catch((error: unknown) => {
+        if (this.#closing === undefined) onError(error);
+      })
+      .finally(() => {
+        this.#running = undefined;
+        this.#snapshotWork = undefined;
+      });
+  }
+
+  async #snapshot(log: TxnLog): Promise<void> {
+    const throughZxid = log.appendedZxid;
+    await log.flush();
+    if (this.#closing !== undefined) return;
+    const running = startSnapshot({ ...this.#directories, files: this.#files, throughZxid });
+    this.#running = running;
+    const { snapshot, znodes } = await running.done;
+    this.#noteSnapshot(snapshot.zxid);
+    this.#options.runtime.logger.info({ snapshot: snapshot.path, znodes }, "snapshot written");
+  }
+
+  #noteSnapshot(zxid: number): void {
+    this.#lastSnapshot = { zxid, wallMs: this.#options.runtime.clock.wallMs() };
+  }
+
+  #schedulePurge(): void {
+    const settings = this.#options.purge;
+    if (settings === undefined || this.#closing !== undefined) return;
+    const { clock, logger } = this.#options.runtime;
+    this.#purging = purge({ ...this.#directories, files: this.#files, retainCount: settings.retainCount })
+      .then((removed) => {
+        if (removed.length > 0) logger.info({ removed }, "old snapshots and logs purged");
+      })
+      .catch((error: unknown) => logger.warn({ error }, "old snapshots and logs could not be purged"));
+    this.#purgeTimer = clock.after(settings.intervalMs, () => this.#schedulePurge());
+  }
+}
+
+function closed(path: string): StorageError {
+  return new StorageError("CLOSED", `the storage in ${path} is closed`, { path });
+}

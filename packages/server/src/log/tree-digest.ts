@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// ZooKeeper's digest of a tree (version 2): the sum modulo 2^64 of a CRC-32 per znode. A server that loads
+// a snapshot compares it with what it computes itself, so a directory that moves house is checked for free.
+import { crc32 } from "node:zlib";
+import { JuteWriter } from "@meerkat/wire";
+import type { SnapshotNode } from "./seam.ts";
+import { ACL_ID_AND_STAT_BYTES, writeSnapshotNode } from "./snapshot-format.ts";
+
+/** Bytes of a znode's stat in the digest. */
+const STAT_BYTES = 60;
+/** Sums of this many 32-bit values are exact in a double. */
+const EXACT_SUMS_MAX = 0x10_0000;
+/** Znodes below this path do not count; it does itself. */
+const RESERVED_PREFIX = Buffer.from("/zookeeper/");
+
+/** Adds znodes up. */
+export class TreeDigest {
+  #total = 0n;
+  #recent = 0;
+  #recentCount = 0;
+  #scratch = Buffer.alloc(4096);
+
+  /** Adds the znode that lies in `bytes[start, end)` as a snapshot holds it; see `SnapshotVisitor.znode`. */
+  add(bytes: Buffer, start: number, pathEnd: number, end: number): void {
+    if (pathEnd - start - 4 >= RESERVED_PREFIX.length) {
+      const from = start + 4;
+      if (
+        bytes.compare(RESERVED_PREFIX, 0, RESERVED_PREFIX.length, from, from + RESERVED_PREFIX.length) === 0
+      ) {
+        return;
+      }
+    }
+    this.#recent += this.#crcOf(bytes, start, pathEnd, end);
+    this.#recentCount++;
+    if (this.#recentCount === EXACT_SUMS_MAX) this.#fold();
+  }
+
+  /** The digest so far, as a signed long. */
+  value(): bigint {
+    this.#fold();
+    return BigInt.asIntN(64, this.#total);
+  }
+
+  #fold(): void {
+    this.#total += BigInt(this.#recent);
+    this.#recent = 0;
+    this.#recentCount = 0;
+  }
+
+  /** CRC-32 of path, data and stat; the digest has the stat's fields in another order than a snapshot. */
+  #crcOf(bytes: Buffer, start: number, pathEnd: number, end: number): number {
+    const stat = end - STAT_BYTES;
+    const dataStart = pathEnd + 4;
+    const dataEnd = end - ACL_ID_AND_STAT_BYTES;
+    const length = pathEnd - start - 4 + (dataEnd - dataStart) + STAT_BYTES;
+    if (length > this.#scratch.length) this.#scratch = Buffer.alloc(length * 2);
+    const scratch = this.#scratch;
+    let at = bytes.copy(scratch, 0, start + 4, pathEnd);
+    at += bytes.copy(scratch, at, dataStart, dataEnd);
+    // Snapshot: czxid mzxid ctime mtime | version cversion aversion | owner pzxid.
+    at += bytes.copy(scratch, at, stat, stat + 16);
+    at += bytes.copy(scratch, at, stat + 52, stat + 60);
+    at += bytes.copy(scratch, at, stat + 16, stat + 44);
+    at += bytes.copy(scratch, at, stat + 44, stat + 52);
+    return crc32(scratch.subarray(0, at));
+  }
+}
+
+/** Digest of a whole tree, for tests and tools. */
+export function digestOf(znodes: Iterable<SnapshotNode>): bigint {
+  const digest = new TreeDigest();
+  const writer = new JuteWriter(4096);
+  for (const znode of znodes) {
+    writeSnapshotNode(writer, znode, 0);
+    const bytes = writer.take();
+    digest.add(bytes, 0, 4 + bytes.readInt32BE(0), bytes.length);
+    writer.recycle();
+  }
+  return digest.value();
+}
