@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Histories through log, snapshot and recovery on a simulated disk, checked against a plain model.
-import { seededRandom, silentLogger, systemClock, systemRuntime } from "@meerkat/runtime";
+import { seededRandom, systemRuntime } from "@meerkat/runtime";
 import {
   type DiskStorage,
   decodingVisitor,
   digestOf,
-  mergeSnapshot,
   openStorage,
   readSnapshot,
   type StorageOptions,

@@ -54,9 +54,11 @@ export class ModelTree implements RecoverySink, SnapshotSource {
     return {
       sessions: [...this.timeouts].map(([id, ms]) => `${id} ${ms}`).sort(),
       znodes: [...this.znodes.values()]
-        .map((znode) => ({
-          ...znode,
-          data: znode.data === null ? null : Buffer.from(znode.data).toString("hex"),
+        .map(({ data, acl, ephemeralOwner, ...stat }) => ({
+          ...stat,
+          ephemeralOwner: ephemeralOwner.toString(),
+          data: data === null ? null : Buffer.from(data).toString("hex"),
+          acl,
         }))
         .sort((a, b) => (a.path < b.path ? -1 : 1)),
     };
@@ -74,14 +76,18 @@ export class ModelTree implements RecoverySink, SnapshotSource {
     switch (txn.type) {
       case OpCode.create:
       case OpCode.create2:
-        return this.#create(header, txn, txn.ephemeral ? header.clientId : 0n);
+        this.#create(header, txn, txn.ephemeral ? header.clientId : 0n);
+        return;
       case OpCode.createContainer:
-        return this.#create(header, txn, CONTAINER);
+        this.#create(header, txn, CONTAINER);
+        return;
       case OpCode.createTTL:
-        return this.#create(header, txn, BigInt.asIntN(64, (0xffn << 56n) | BigInt(txn.ttlMs)));
+        this.#create(header, txn, BigInt.asIntN(64, (0xffn << 56n) | BigInt(txn.ttlMs)));
+        return;
       case OpCode.delete:
       case OpCode.deleteContainer:
-        return this.#delete(txn.path, header.zxid);
+        this.#delete(txn.path, header.zxid);
+        return;
       case OpCode.setData:
       case OpCode.reconfig: {
         const znode = this.#find(txn.path);

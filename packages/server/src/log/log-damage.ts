@@ -65,12 +65,13 @@ function findRecord(bytes: Buffer, from: number): number | undefined {
 }
 
 /** Offset behind the last byte that is not zero, at least `offset`. */
-async function endOfContent(file: OpenFile, offset: number, fileBytes: number): Promise<number> {
-  const zeros = Buffer.alloc(BLOCK_BYTES);
-  const block = Buffer.allocUnsafe(BLOCK_BYTES);
+export async function endOfContent(file: OpenFile, offset: number, fileBytes: number): Promise<number> {
+  const blockBytes = Math.max(Math.min(BLOCK_BYTES, fileBytes - offset), 0);
+  const zeros = Buffer.alloc(blockBytes);
+  const block = Buffer.allocUnsafe(blockBytes);
   let end = offset;
-  for (let at = offset; at < fileBytes; at += BLOCK_BYTES) {
-    const count = await file.read(block.subarray(0, Math.min(BLOCK_BYTES, fileBytes - at)), at);
+  for (let at = offset; at < fileBytes; at += blockBytes) {
+    const count = await file.read(block.subarray(0, Math.min(blockBytes, fileBytes - at)), at);
     if (count === 0) break;
     if (block.compare(zeros, 0, count, 0, count) === 0) continue;
     let last = count - 1;

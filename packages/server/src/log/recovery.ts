@@ -125,7 +125,7 @@ class Replay {
   /** A newer snapshot was damaged, and the logs that this one needs may have been purged. */
   readonly #fellBack: boolean;
   readonly #sink: OwnerTracker;
-  /** The log before this one ended in a torn record. */
+  /** The log before this one ended in a torn record, or held none. */
   #torn: LogFile | undefined;
 
   constructor(options: RecoveryOptions, snapshotZxid: number, fellBack: boolean, sink: OwnerTracker) {
@@ -149,7 +149,7 @@ class Replay {
       this.#sink.applyTxn(header, txn);
     });
     this.logBytes += end.offset;
-    this.#torn = end.kind === "torn" ? log : undefined;
+    this.#torn = end.kind === "clean" ? undefined : log;
     await this.#cleanEnd(log, end, isLast);
   }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads one transaction log. What is accepted and what refused follows ZooKeeper 3.8, except that damage
 // in the middle, which ZooKeeper can take for the end, is refused here.
-import type { FileStore } from "@meerkat/runtime";
-import { JuteReader, type Txn, TxnHeader, WireFormatError } from "@meerkat/wire";
+import type { FileStore, OpenFile } from "@meerkat/runtime";
+import { JuteReader, JuteWriter, type Txn, TxnHeader, WireFormatError } from "@meerkat/wire";
 import { adler32 } from "./adler32.ts";
 import { ByteWindow, fileSource } from "./byte-source.ts";
 import type { LogFile } from "./file-names.ts";
-import { classifyBadRecord } from "./log-damage.ts";
+import { classifyBadRecord, endOfContent } from "./log-damage.ts";
 import { REPAIR_ADVICE, StorageError } from "./storage-error.ts";
 import {
   LOG_HEADER_BYTES,
@@ -16,6 +16,7 @@ import {
   RECORD_END,
   RECORD_PREFIX_BYTES,
   readLoggedTxn,
+  writeLogHeader,
 } from "./txn-record.ts";
 
 /** How a log ended. */
@@ -50,11 +51,10 @@ export async function readTxnLog(
   try {
     const fileBytes = await file.size();
     const window = new ByteWindow(fileSource(file));
-    const headless: LogEnd = { kind: "headless", offset: 0, records: 0, lastZxid: 0 };
-    if (!(await window.need(LOG_HEADER_BYTES))) return headless;
-    if (window.bytes.readInt32BE(0) !== LOG_MAGIC || window.bytes.readInt32BE(4) !== LOG_VERSION) {
-      const found = await classifyBadRecord(file, 0, fileBytes);
-      if (found.kind === "clean") return headless;
+    const whole = await window.need(LOG_HEADER_BYTES);
+    if (!whole || window.bytes.readInt32BE(0) !== LOG_MAGIC || window.bytes.readInt32BE(4) !== LOG_VERSION) {
+      if (await isTornHeader(file, fileBytes))
+        return { kind: "headless", offset: 0, records: 0, lastZxid: 0 };
       throw damaged(log, 0, "it does not begin with ZooKeeper's log header");
     }
     window.start += LOG_HEADER_BYTES;
@@ -71,6 +71,17 @@ export async function readTxnLog(
   } finally {
     await file.close();
   }
+}
+
+/** Whether the file is a log's header that did not get to the disk as a whole, and nothing more. */
+async function isTornHeader(file: OpenFile, fileBytes: number): Promise<boolean> {
+  const end = await endOfContent(file, 0, fileBytes);
+  if (end > LOG_HEADER_BYTES) return false;
+  const writer = new JuteWriter(LOG_HEADER_BYTES);
+  writeLogHeader(writer);
+  const found = Buffer.alloc(end);
+  await file.read(found, 0);
+  return found.equals(writer.take().subarray(0, end));
 }
 
 function damaged(log: LogFile, offset: number, reason: string, cause?: unknown): StorageError {
