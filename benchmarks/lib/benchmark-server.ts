@@ -3,6 +3,7 @@
 // write synced, started and stopped in the same way.
 import { execFileSync } from "node:child_process";
 import {
+  findProgram,
   missingTools,
   type RealZooKeeper,
   type RealZooKeeperMember,
@@ -22,8 +23,8 @@ const SESSION_TIMEOUT_MAX_MS = 600_000;
 /** What a server's memory looks like. */
 export interface ServerMemory {
   readonly residentBytes: number;
-  /** What is in use after a collection. */
-  readonly liveBytes: number;
+  /** What is in use after a collection; undefined where a JVM runs without its tools. */
+  readonly liveBytes: number | undefined;
 }
 
 /** A server that can be restarted on its data. */
@@ -127,6 +128,17 @@ export class MeerkatServer implements BenchmarkServer {
   }
 }
 
+/** Heap in use by a JVM after a collection, by the JDK's jcmd. */
+function liveHeapBytes(pid: number): number | undefined {
+  const jcmd = findProgram("jcmd");
+  if (jcmd === undefined) return undefined;
+  const run = (command: string): string =>
+    execFileSync(jcmd, [String(pid), command], { encoding: "utf8", stdio: "pipe" });
+  run("GC.run");
+  const used = /heap\s+total \d+K, used (\d+)K/.exec(run("GC.heap_info"));
+  return used === null ? undefined : Number(used[1]) * 1024;
+}
+
 /** Debian's ZooKeeper with a roomy heap and Java's own choice of compilers and collector. */
 export class ApacheServer implements BenchmarkServer {
   readonly name = "apache";
@@ -172,15 +184,8 @@ export class ApacheServer implements BenchmarkServer {
   }
 
   memory(): Promise<ServerMemory> {
-    const jcmd = (command: string): string =>
-      execFileSync("jcmd", [String(this.pid), command], { encoding: "utf8", stdio: "pipe" });
-    jcmd("GC.run");
-    const used = /heap\s+total \d+K, used (\d+)K/.exec(jcmd("GC.heap_info"));
-    if (used === null) throw new Error("jcmd GC.heap_info says nothing about the heap");
-    return Promise.resolve({
-      residentBytes: residentBytes(this.pid),
-      liveBytes: Number(used[1]) * 1024,
-    });
+    const resident = residentBytes(this.pid);
+    return Promise.resolve({ residentBytes: resident, liveBytes: liveHeapBytes(this.pid) });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

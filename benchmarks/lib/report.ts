@@ -118,7 +118,7 @@ export class Report {
   /** Cases that follow each other and have the same figures share a table. */
   #groups(): Row[][] {
     const groups: Row[][] = [];
-    let signature = "";
+    let signature: string | undefined;
     for (const name of new Set(this.#rows.map((row) => row.case))) {
       const rows = this.#rows.filter((row) => row.case === name);
       const own = figures(rows).join();

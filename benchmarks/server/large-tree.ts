@@ -81,7 +81,10 @@ async function fill(phase: Phase, server: BenchmarkServer, empty: ServerMemory):
     case: largeTreeCases(plan.znodes).memory,
     subject: server.name,
     residentBytesPerZnode: (full.residentBytes - empty.residentBytes) / plan.znodes,
-    liveBytesPerZnode: (full.liveBytes - empty.liveBytes) / plan.znodes,
+    liveBytesPerZnode:
+      full.liveBytes === undefined || empty.liveBytes === undefined
+        ? undefined
+        : (full.liveBytes - empty.liveBytes) / plan.znodes,
     loadSeconds: result.elapsedMs / 1000,
   };
 }

@@ -91,6 +91,10 @@ function driverCommand(subject: Subject, options: SuiteOptions): DriverCommand {
   };
 }
 
+function pair(subject: Subject, server: BenchmarkServer): string {
+  return `${subject} over ${server.title}`;
+}
+
 /** The suite's processes: servers, the load generator that makes znodes, and a driver for each pair. */
 class Bench {
   readonly report: Report;
@@ -122,20 +126,24 @@ class Bench {
     return driver;
   }
 
-  /** One run. A peer that fails is reported and left out of its server's cases; our own failure ends all. */
-  async run(
+  /** Connects the driver that `run` uses for this pair, and lets its code get warm. */
+  async prepare(subject: Subject, server: BenchmarkServer, warmUpMs: number): Promise<void> {
+    await this.#orLeaveOut(subject, server, async () => {
+      this.#drivers.set(pair(subject, server), await this.connect(subject, server));
+    });
+    for (const operation of ["get", "set"] as const) {
+      const shape = { durationMs: warmUpMs, opsMax: Number.MAX_SAFE_INTEGER };
+      await this.run(subject, { name: "warm-up", server, operation, inFlight: 256 }, shape);
+    }
+  }
+
+  /** One run. */
+  run(
     subject: Subject,
     wanted: Case,
     shape: { readonly durationMs: number; readonly opsMax: number },
   ): Promise<Sample | undefined> {
-    const key = `${subject} over ${wanted.server.title}`;
-    if (this.#broken.has(key)) return undefined;
-    try {
-      let driver = this.#drivers.get(key);
-      if (driver === undefined) {
-        driver = await this.connect(subject, wanted.server);
-        this.#drivers.set(key, driver);
-      }
+    return this.#orLeaveOut(subject, wanted.server, async () => {
       const run: ClientRun = {
         ...shape,
         operation: wanted.operation,
@@ -143,17 +151,30 @@ class Bench {
         path: await this.#path(subject, wanted),
         dataBytes: DATA_BYTES,
       };
-      return await driver.call<Sample>("run", run);
+      return await this.#drivers.get(pair(subject, wanted.server))?.call<Sample>("run", run);
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#drivers.values(), this.#loader].map((driver) => driver.close()));
+  }
+
+  /** A peer that fails is reported and left out from then on; our own failure ends the suite. */
+  async #orLeaveOut<T>(
+    subject: Subject,
+    server: BenchmarkServer,
+    task: () => Promise<T>,
+  ): Promise<T | undefined> {
+    const key = pair(subject, server);
+    if (this.#broken.has(key)) return undefined;
+    try {
+      return await task();
     } catch (error) {
       if (subject === "meerkat") throw error;
       this.#broken.add(key);
       this.report.note(`${key} is left out: ${String(error).split("\n")[0]}`);
       return undefined;
     }
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([...this.#drivers.values(), this.#loader].map((driver) => driver.close()));
   }
 
   /** Reads share a znode, each subject sets its own, and every run of creates gets an empty parent. */
@@ -170,8 +191,11 @@ async function measureRates(
   cases: readonly Case[],
   subjects: readonly Subject[],
   plan: Plan,
-  budget: TimeBudget,
 ): Promise<void> {
+  for (const server of new Set(cases.map((wanted) => wanted.server))) {
+    for (const subject of subjects) await bench.prepare(subject, server, 2 * plan.warmUpMs);
+  }
+  const budget = new TimeBudget(plan.budgetMs);
   for (const [index, wanted] of cases.entries()) {
     const runMs = budget.runMs({
       runs: (cases.length - index) * subjects.length * plan.rounds,
@@ -276,7 +300,6 @@ function goals(report: Report, peers: readonly Peer[]): Goal[] {
 async function main(): Promise<void> {
   const options = parseSuiteOptions(process.argv.slice(2));
   const plan = options.quick ? QUICK : FULL;
-  const budget = new TimeBudget(plan.budgetMs);
   if (options.profileDir !== undefined) mkdirSync(options.profileDir, { recursive: true });
   const bench = new Bench(options);
   const { report } = bench;
@@ -303,7 +326,6 @@ async function main(): Promise<void> {
     cases.filter((wanted) => chosen(wanted.name)),
     subjects,
     plan,
-    budget,
   );
   await bench.close();
   report.print(goals(report, peers));
