@@ -160,7 +160,7 @@ describe("what a handler does", () => {
       warn: ignore,
       error: (fields: object) => logged.push(fields),
     };
-    const failures = [new Error("password is 1234"), "a string", undefined, { then: "no promise" }];
+    const failures = [new Error("password is 1234"), "a string", undefined, { code: 7 }];
     let next = 0;
     await using server = await listen(
       () => {

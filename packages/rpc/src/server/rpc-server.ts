@@ -157,7 +157,7 @@ export class RpcServer implements AsyncDisposable {
 
   #drainStep(nowMs: number, quietMs: number, lastCall: boolean): void {
     for (const connection of [...this.#connections]) {
-      if (lastCall || (connection.quiet && connection.idleMs(nowMs) >= quietMs)) connection.finish();
+      if (lastCall || (connection.isIdle(nowMs, quietMs) && connection.quiet)) connection.finish();
       // The peer had the time to read the last reply; it is not waited for to close as well.
       if (connection.lingeringMs(nowMs) >= quietMs) connection.socket.destroy();
     }
@@ -170,7 +170,7 @@ export class RpcServer implements AsyncDisposable {
     this.#idleTimer = this.#runtime.clock.after(Math.max(idleTimeoutMs / 4, DRAIN_TICK_MS), () => {
       const nowMs = this.#runtime.clock.nowMs();
       for (const connection of [...this.#connections]) {
-        if (connection.idleMs(nowMs) < idleTimeoutMs) continue;
+        if (!connection.isIdle(nowMs, idleTimeoutMs)) continue;
         if (!connection.finishing) this.#stats.connectionsIdleClosed++;
         // Half a request, or an end that the peer does not answer: no reason to wait any longer.
         if (connection.finishing || !connection.quiet) connection.socket.destroy();

@@ -16,6 +16,7 @@ export class ServerConnection implements SocketHandler {
   readonly #owner: ConnectionOwner;
   #session: ServerSession | undefined;
   #lastActiveMs: number;
+  #idleSeen = false;
   #finishing = false;
   /** When everything was answered and our direction closed. */
   #finishedMs: number | undefined;
@@ -55,10 +56,16 @@ export class ServerConnection implements SocketHandler {
     this.#owner.onClosed(this);
   }
 
-  /** Milliseconds since bytes came or a call was being served. */
-  idleMs(nowMs: number): number {
+  /**
+   * Whether no bytes came and no call was served for `forMs`, both now and when last asked. Once is not
+   * enough: after a stall of the process a request may lie unread in the kernel, and is only read once the
+   * timers are through.
+   */
+  isIdle(nowMs: number, forMs: number): boolean {
     if (this.#session?.busy === true) this.#lastActiveMs = nowMs;
-    return nowMs - this.#lastActiveMs;
+    const wasIdle = this.#idleSeen;
+    this.#idleSeen = nowMs - this.#lastActiveMs >= forMs;
+    return this.#idleSeen && wasIdle;
   }
 
   /** Nothing received is unanswered. */
