@@ -1,7 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an embedded server can be told, and the defaults.
-import { InvalidArgumentError, type Runtime, resolveRuntime } from "@meerkat/runtime";
+import { InvalidArgumentError, type Runtime, resolveRuntime, type TlsServerOptions } from "@meerkat/runtime";
+import type { PurgeOptions } from "./log/index.ts";
 import { defaultLimits, type Limits } from "./net/limits.ts";
+import { defaultReaperOptions, type ReaperOptions } from "./requests/reaper.ts";
+
+/** A second listener that speaks TLS. */
+export interface SecureListenerOptions extends TlsServerOptions {
+  /** Default: the plain listener's. */
+  readonly host?: string | undefined;
+  /** Default 0: a free port. */
+  readonly port?: number | undefined;
+}
+
+/** An HTTP listener. */
+export interface HttpListenerOptions {
+  /** Default 127.0.0.1: neither commands nor metrics ask who is there. */
+  readonly host?: string | undefined;
+  /** Default 0: a free port. */
+  readonly port?: number | undefined;
+}
 
 /** Options of `EmbeddedServer.start`. */
 export interface EmbeddedServerOptions {
@@ -15,6 +33,10 @@ export interface EmbeddedServerOptions {
   readonly host?: string | undefined;
   /** Default 0: a free port. */
   readonly port?: number | undefined;
+  /** Length of the kernel's accept queue. Default 511. */
+  readonly backlog?: number | undefined;
+  /** A TLS listener beside the plain one. */
+  readonly tls?: SecureListenerOptions | undefined;
   /** Unit of session timeouts and of expiry, ms. Default 3000, as in ZooKeeper. */
   readonly tickTimeMs?: number | undefined;
   /** Shortest session timeout, ms. Default 2 ticks. */
@@ -27,26 +49,53 @@ export interface EmbeddedServerOptions {
   readonly enforceQuota?: boolean | undefined;
   /** No permission is checked. Default false. */
   readonly skipAcl?: boolean | undefined;
+  /** A reconfig is answered with "unimplemented" instead of "disabled". Default false. */
+  readonly reconfigEnabled?: boolean | undefined;
   /** `super:<digest>`: whoever proves that digest may do everything. */
   readonly superDigest?: string | undefined;
+  /** Hash of the digest scheme, such as `sha256`. Default `sha1`. */
+  readonly digestAlgorithm?: string | undefined;
+  /** Subject (RFC 2253) of the client certificate whose owner may do everything. */
+  readonly x509SuperUser?: string | undefined;
+  /** Users of SASL DIGEST-MD5 and their passwords. Left out, SASL is refused. */
+  readonly saslUsers?: Readonly<Record<string, string>> | undefined;
+  /** SASL users who may do everything. */
+  readonly saslSuperUsers?: readonly string[] | undefined;
+  /** Schemes one of which a connection must have proved before any other request (`enforce.auth.schemes`). */
+  readonly requiredAuthSchemes?: readonly string[] | undefined;
+  /** Four-letter words that are answered, or `*` for all. `srvr` always is. Default only that. */
+  readonly fourLetterWords?: readonly string[] | "*" | undefined;
+  /** The AdminServer's HTTP commands. Default off. */
+  readonly admin?: HttpListenerOptions | undefined;
+  /** Metrics in Prometheus' text format at /metrics. Default off. */
+  readonly metrics?: HttpListenerOptions | undefined;
+  /** Transactions between snapshots. Default 100,000. */
+  readonly snapCount?: number | undefined;
+  /** KiB of log between snapshots. Default 4,194,304. */
+  readonly snapSizeLimitKb?: number | undefined;
+  /** KiB by which log files are extended. Default 65,536. */
+  readonly preAllocKb?: number | undefined;
+  /** False acknowledges writes before they are on the disk. Default true. */
+  readonly forceSync?: boolean | undefined;
+  /** Remove old snapshots and logs. Default never. */
+  readonly purge?: PurgeOptions | undefined;
+  /** Start on logs without any snapshot. Default false. */
+  readonly trustEmptySnapshot?: boolean | undefined;
+  /** Deletion of empty containers and outdated TTL znodes. */
+  readonly reaper?: Partial<ReaperOptions> | undefined;
   /** See `Limits`. */
   readonly limits?: Partial<Limits> | undefined;
   readonly runtime?: Partial<Runtime> | undefined;
 }
 
-/** The options with every default filled in. */
-export interface ResolvedServerOptions {
-  readonly dataDir: string | undefined;
-  readonly dataLogDir: string | undefined;
+/** The options with defaults filled in where other code would have to know them. */
+export interface ResolvedServerOptions extends EmbeddedServerOptions {
   readonly host: string;
   readonly port: number;
   readonly tickTimeMs: number;
   readonly minSessionTimeoutMs: number;
   readonly maxSessionTimeoutMs: number;
-  readonly extendedTypes: boolean;
-  readonly enforceQuota: boolean;
-  readonly skipAcl: boolean;
-  readonly superDigest: string | undefined;
+  readonly reaper: ReaperOptions;
   readonly limits: Limits;
   readonly runtime: Runtime;
 }
@@ -77,17 +126,13 @@ export function resolveServerOptions(options: EmbeddedServerOptions): ResolvedSe
     );
   }
   return {
-    dataDir: options.dataDir,
-    dataLogDir: options.dataLogDir,
+    ...options,
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
     tickTimeMs,
     minSessionTimeoutMs,
     maxSessionTimeoutMs,
-    extendedTypes: options.extendedTypes ?? true,
-    enforceQuota: options.enforceQuota ?? false,
-    skipAcl: options.skipAcl ?? false,
-    superDigest: options.superDigest,
+    reaper: { ...defaultReaperOptions, ...options.reaper },
     limits: { ...defaultLimits, ...options.limits },
     runtime: resolveRuntime(options.runtime),
   };

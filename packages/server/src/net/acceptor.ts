@@ -19,7 +19,12 @@ export interface AcceptorOptions {
   readonly bounds: SessionBounds;
   answerWord(word: string): string | undefined;
   after(delayMs: number, callback: () => void): Timer;
+  /** Subject of the certificate whose owner may do everything. */
+  readonly x509SuperUser?: string | undefined;
 }
+
+/** How long `close` waits for clients to take their last replies, ms. */
+const CLOSE_GRACE_MS = 3000;
 
 /** All connections of a server. */
 export class Acceptor implements ConnectionHost {
@@ -35,7 +40,8 @@ export class Acceptor implements ConnectionHost {
   readonly #sessionless = new Map<Connection, number>();
   readonly #holding = new Set<Connection>();
   #sessionlessTimer: Timer | undefined;
-  #closed = false;
+  #state: "accepting" | "suspended" | "closed" = "accepting";
+  #onEmpty: (() => void) | undefined;
 
   constructor(options: AcceptorOptions) {
     this.engine = options.engine;
@@ -43,6 +49,15 @@ export class Acceptor implements ConnectionHost {
     this.limits = options.limits;
     this.bounds = options.bounds;
     this.#options = options;
+  }
+
+  /** False while nothing can be served. */
+  get isAccepting(): boolean {
+    return this.#state === "accepting";
+  }
+
+  get x509SuperUser(): string | undefined {
+    return this.#options.x509SuperUser;
   }
 
   get connections(): ReadonlySet<Connection> {
@@ -57,7 +72,7 @@ export class Acceptor implements ConnectionHost {
     const fromAddress = this.#perAddress.get(connection.remoteAddress) ?? 0;
     const { connectionsMax, connectionsPerAddressMax, sessionlessMs } = this.limits;
     const refusal =
-      (this.#closed && "the server is closing") ||
+      (this.#state !== "accepting" && `the server is ${this.#state}`) ||
       (connectionsMax > 0 && this.#connections.size >= connectionsMax && `${connectionsMax} are open`) ||
       (connectionsPerAddressMax > 0 &&
         fromAddress >= connectionsPerAddressMax &&
@@ -100,6 +115,7 @@ export class Acceptor implements ConnectionHost {
     const left = (this.#perAddress.get(connection.remoteAddress) ?? 1) - 1;
     if (left === 0) this.#perAddress.delete(connection.remoteAddress);
     else this.#perAddress.set(connection.remoteAddress, left);
+    if (this.#connections.size === 0) this.#onEmpty?.();
   }
 
   /** More became durable: held output goes out. */
@@ -111,22 +127,36 @@ export class Acceptor implements ConnectionHost {
     }
   }
 
-  /** Sends what can be sent and closes all connections. */
-  close(): void {
-    this.#closed = true;
-    this.#sessionlessTimer?.cancel();
-    this.#sessionlessTimer = undefined;
-    for (const connection of this.#connections) connection.closeSoon("the server closes");
+  /** Drops all connections, unanswered, and takes no new ones until `resume`. */
+  suspend(): void {
+    if (this.#state === "accepting") this.#state = "suspended";
+    for (const connection of [...this.#connections]) connection.destroy();
+    this.#holding.clear();
   }
 
-  /** Drops all connections at once. */
-  destroy(): void {
-    this.close();
-    for (const connection of this.#connections) connection.destroy();
+  resume(): void {
+    if (this.#state === "suspended") this.#state = "accepting";
+  }
+
+  /** Sends what can be sent, then closes all connections; those that do not take it are dropped. */
+  async close(): Promise<void> {
+    this.#state = "closed";
+    this.#sessionlessTimer?.cancel();
+    this.#sessionlessTimer = undefined;
+    for (const connection of [...this.#connections]) connection.closeSoon("the server closes");
+    const empty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+    if (this.#connections.size === 0) return;
+    const timer = this.#options.after(CLOSE_GRACE_MS, () => {
+      for (const connection of [...this.#connections]) connection.destroy();
+    });
+    await empty;
+    timer.cancel();
   }
 
   #armSessionless(): void {
-    if (this.#sessionlessTimer !== undefined || this.#closed) return;
+    if (this.#sessionlessTimer !== undefined || this.#state === "closed") return;
     const [oldest] = this.#sessionless.values();
     if (oldest === undefined) return;
     this.#sessionlessTimer = this.#options.after(Math.max(oldest - this.engine.nowMs, 0) + 1, () => {

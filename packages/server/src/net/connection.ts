@@ -8,7 +8,7 @@ import type { Client } from "../requests/client.ts";
 import type { Engine } from "../requests/engine.ts";
 import type { Processor } from "../requests/processor.ts";
 import type { Session } from "../sessions/session.ts";
-import type { Identity } from "../tree/access.ts";
+import { type Identity, SUPER_SCHEME } from "../tree/access.ts";
 import { handshake, type SessionBounds } from "./handshake.ts";
 import { HeldOutput } from "./held-output.ts";
 import type { Limits } from "./limits.ts";
@@ -21,6 +21,8 @@ export interface ConnectionHost {
   readonly bounds: SessionBounds;
   /** Replies held by all connections. */
   outstanding: number;
+  /** Subject of the certificate whose owner may do everything. */
+  readonly x509SuperUser: string | undefined;
   /** The answer to a four-letter word, or undefined when the four bytes are none. */
   answerWord(word: string): string | undefined;
   after(delayMs: number, callback: () => void): Timer;
@@ -74,7 +76,11 @@ export class Connection implements Client, SocketHandler {
     this.remotePort = socket.remotePort;
     this.establishedWallMs = host.engine.wallMs;
     const identities: Identity[] = [{ scheme: "ip", id: this.remoteAddress }];
-    if (socket.peerSubject !== undefined) identities.push({ scheme: "x509", id: socket.peerSubject });
+    const { peerSubject } = socket;
+    if (peerSubject !== undefined) identities.push({ scheme: "x509", id: peerSubject });
+    if (peerSubject !== undefined && peerSubject === host.x509SuperUser) {
+      identities.push({ scheme: SUPER_SCHEME, id: "" });
+    }
     this.identities = identities;
     this.#decoder = new FrameDecoder(host.limits.frameBytesMax, (bytes, start, end) =>
       this.#onFrame(bytes, start, end),
@@ -265,7 +271,7 @@ export class Connection implements Client, SocketHandler {
       );
     }
     this.#takeOutput();
-    this.closeSoon("its session was refused");
+    this.closeSoon(outcome.kind === "readOnly" ? "this server is read-only" : "its session was refused");
     return false;
   }
 

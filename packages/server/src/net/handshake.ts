@@ -13,12 +13,14 @@ export interface SessionBounds {
 
 /**
  * The outcome: a session, a refusal that was answered, or silence. `ahead` is a client that has seen a later
- * state than ours: it must look for another server, so it gets no answer at all.
+ * state than ours, `readOnly` one that wants to write where nothing can be written: it must look for another
+ * server, so it gets no answer at all.
  */
 export type HandshakeOutcome =
   | { readonly kind: "session"; readonly session: Session }
   | { readonly kind: "refused" }
-  | { readonly kind: "ahead"; readonly lastZxidSeen: bigint };
+  | { readonly kind: "ahead"; readonly lastZxidSeen: bigint }
+  | { readonly kind: "readOnly" };
 
 /** Reads the request from the engine's reader, answers into its output. Throws `WireFormatError`. */
 export function handshake(engine: Engine, bounds: SessionBounds): HandshakeOutcome {
@@ -26,6 +28,7 @@ export function handshake(engine: Engine, bounds: SessionBounds): HandshakeOutco
   if (request.lastZxidSeen > BigInt(engine.lastZxid)) {
     return { kind: "ahead", lastZxidSeen: request.lastZxidSeen };
   }
+  if (engine.failure !== undefined && request.readOnly !== true) return { kind: "readOnly" };
   const timeoutMs = Math.min(Math.max(request.timeoutMs, bounds.minTimeoutMs), bounds.maxTimeoutMs);
   const session =
     request.sessionId === 0n ? newSession(engine, timeoutMs) : reattach(engine, request, timeoutMs);
@@ -43,9 +46,10 @@ export function handshake(engine: Engine, bounds: SessionBounds): HandshakeOutco
   return session === undefined ? { kind: "refused" } : { kind: "session", session };
 }
 
-/** A failed storage cannot log the creation of a session, so there is none. */
-function newSession(engine: Engine, timeoutMs: number): Session | undefined {
-  return engine.failure === undefined ? engine.createSession(timeoutMs) : undefined;
+function newSession(engine: Engine, timeoutMs: number): Session {
+  return engine.failure === undefined
+    ? engine.createSession(timeoutMs)
+    : engine.createLocalSession(timeoutMs);
 }
 
 function reattach(engine: Engine, request: ConnectRequest, timeoutMs: number): Session | undefined {

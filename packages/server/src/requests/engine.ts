@@ -38,15 +38,16 @@ export interface EngineOptions {
   readonly extendedTypes: boolean;
   readonly enforceQuota: boolean;
   readonly reconfigEnabled: boolean;
-  /** Left out: memory only, everything counts as durable at once. */
-  readonly storage: Storage | undefined;
+  /** A connection must have proved one of these schemes before it may do anything else. */
+  readonly requiredAuthSchemes: readonly string[] | undefined;
 }
 
 /** Tree, sessions, transaction ids and the output of the present turn. */
 export class Engine {
   readonly options: EngineOptions;
-  readonly replica: Replica;
-  readonly tree: ZnodeTree;
+  /** Replaced once at most: by what is on the disk, when the storage failed. */
+  replica: Replica;
+  tree: ZnodeTree;
   readonly sessions: SessionTracker;
   readonly counters: ServerCounters = new ServerCounters();
   readonly logger: Logger;
@@ -62,7 +63,9 @@ export class Engine {
   /** Why writes are refused: the storage failed. */
   failure: Error | undefined;
   readonly #clock: Clock;
-  readonly #storage: Storage | undefined;
+  #storage: Storage | undefined;
+  /** Nothing that shows a later state may leave; without a storage, no bound. */
+  #durableZxid = Number.POSITIVE_INFINITY;
   readonly #eventWriter = new JuteWriter(16 * 1024);
   readonly #afterTurn: (() => void)[] = [];
 
@@ -70,12 +73,7 @@ export class Engine {
     this.options = options;
     this.logger = options.logger;
     this.#clock = options.clock;
-    this.#storage = options.storage;
-    this.replica = new Replica({
-      seed: options.hashSeed,
-      policy: options.policy,
-      onEvent: (type, path, zxid, watchers) => this.#sendEvent(type, path, zxid, watchers),
-    });
+    this.replica = this.newReplica();
     this.tree = this.replica.tree;
     this.sessions = new SessionTracker({
       clock: options.clock,
@@ -91,7 +89,36 @@ export class Engine {
 
   /** Output that shows nothing later than this may leave. */
   get durableZxid(): number {
-    return this.#storage === undefined ? this.tree.lastZxid : this.#storage.durableZxid;
+    return this.#durableZxid;
+  }
+
+  /** An empty state that reports its events here. */
+  newReplica(): Replica {
+    return new Replica({
+      seed: this.options.hashSeed,
+      policy: this.options.policy,
+      onEvent: (type, path, zxid, watchers) => this.#sendEvent(type, path, zxid, watchers),
+    });
+  }
+
+  /** From now on every transaction goes to `storage`; all before is durable. */
+  attach(storage: Storage): void {
+    this.#storage = storage;
+    this.#durableZxid = this.tree.lastZxid;
+    storage.onDurable((zxid) => {
+      this.#durableZxid = zxid;
+    });
+  }
+
+  /** Goes on read-only with `replica`, which holds what is durable. Nothing is ever logged again. */
+  retreat(replica: Replica): void {
+    this.#storage = undefined;
+    this.replica = replica;
+    this.tree = replica.tree;
+    this.#durableZxid = Number.POSITIVE_INFINITY;
+    for (const session of [...this.sessions.all()]) {
+      if (!replica.timeouts.has(session.id)) this.sessions.remove(session);
+    }
   }
 
   /** Starts a turn: time stands still until the next one. */
@@ -150,9 +177,18 @@ export class Engine {
     return this.sessions.add(id, timeoutMs);
   }
 
+  /** A session that only this process knows: for clients that read while nothing can be written. */
+  createLocalSession(timeoutMs: number): Session {
+    return this.sessions.add(this.sessions.nextId(), timeoutMs);
+  }
+
   /** Ends a session: its ephemerals go, their watches fire. */
   closeSession(session: Session, cxid: number): void {
     session.state = "closing";
+    if (this.failure !== undefined) {
+      this.sessions.remove(session);
+      return;
+    }
     const paths = this.tree.ephemeralPaths(session.id);
     this.replica.timeouts.delete(session.id);
     this.sessions.remove(session);
@@ -181,12 +217,11 @@ export class Engine {
 
   #expire(session: Session): void {
     this.beginTurn();
-    if (this.failure === undefined) {
-      this.closeSession(session, 0);
-      this.counters.expiredSessions++;
-      this.logger.info({ sessionId: `0x${session.id.toString(16)}` }, "session expired");
-      session.connection?.closeSoon("the session expired");
-    }
+    const { connection } = session;
+    this.closeSession(session, 0);
+    this.counters.expiredSessions++;
+    this.logger.info({ sessionId: `0x${session.id.toString(16)}` }, "session expired");
+    connection?.closeSoon("the session expired");
     this.endTurn();
   }
 

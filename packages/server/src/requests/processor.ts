@@ -195,7 +195,7 @@ export class Processor {
 
   #closeSession(client: Client, xid: number): Outcome {
     const engine = this.#engine;
-    if (engine.failure === undefined) engine.closeSession(client.session, xid);
+    engine.closeSession(client.session, xid);
     engine.reply(xid, ErrorCode.OK);
     return "close";
   }

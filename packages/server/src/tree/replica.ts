@@ -52,6 +52,21 @@ export class Replica implements RecoverySink, SnapshotSource {
     this.tree.apply(header, txn);
   }
 
+  /**
+   * Ends recovery: ephemerals of unknown sessions go, without a transaction, as in ZooKeeper; quotas are
+   * counted. `lastZxid` may be beyond the last transaction that changed anything here.
+   */
+  finishRecovery(lastZxid: number): void {
+    const { tree } = this;
+    tree.lastZxid = Math.max(tree.lastZxid, lastZxid);
+    for (const clientId of [...tree.ephemerals.keys()]) {
+      if (this.timeouts.has(clientId)) continue;
+      const type = OpCode.closeSession;
+      tree.apply({ clientId, cxid: 0, zxid: tree.lastZxid, timeMs: 0, type }, { type, paths: [] });
+    }
+    tree.recountQuotas();
+  }
+
   sessions(): Iterable<readonly [id: bigint, timeoutMs: number]> {
     return this.timeouts;
   }
