@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The live list of the instances registered under a root znode. It is exact while ZooKeeper answers, and
 // keeps the last good list while it does not: a registry that is away says nothing about the services.
+import { setMaxListeners } from "node:events";
 import type { ClientState, ZooKeeperClient } from "@meerkat/client";
 import {
   Backoff,
@@ -93,6 +94,8 @@ export class ZooKeeperDirectory implements Directory {
       onDirty: () => this.#schedule(this.#coalesceMs()),
       onBad: (path, reason) => logger.warn({ path, reason }, "a registered instance is not understood"),
     });
+    // Every read in flight listens to it; Node's warning about more than ten listeners is no help here.
+    setMaxListeners(0, this.#closing.signal);
     this.#connected = isReadable(client.state);
     this.#unsubscribe = client.onState((state) => this.#onState(state));
   }

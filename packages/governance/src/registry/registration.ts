@@ -132,7 +132,7 @@ export class Registration implements AsyncDisposable {
 
   /**
    * Deregisters: nothing of this registration stays behind, also when it races a reconnect. Resolves when
-   * the znode is gone, at the latest after 5 s; while ZooKeeper is away the removal goes on in the
+   * the znode is gone, at the latest after 5 s (1 s without a connection); while ZooKeeper is away the removal goes on in the
    * background until the client is closed. Idempotent.
    */
   close(): Promise<void> {

@@ -5,8 +5,9 @@ import { isZooKeeperError } from "@meerkat/client";
 import { Backoff, sleep } from "@meerkat/runtime";
 import type { RegistrarShared } from "./registrar.ts";
 
-/** How long the one who closes waits for the removal. */
+/** How long the one who closes waits for the removal: with a connection at the start, and without. */
 const WAIT_MAX_MS = 5_000;
+const WAIT_AWAY_MAX_MS = 1_000;
 const RETRY_PAUSE = { initialMs: 50, maxMs: 2_000 } as const;
 
 /** Errors that a repetition does not cure: the request itself is refused. */
@@ -36,15 +37,15 @@ export class Withdrawal {
   }
 
   /**
-   * Resolves when everything is removed or `WAIT_MAX_MS` have passed; goes on in the background in the
-   * latter case. `finish` is called at the true end.
+   * Resolves when everything is removed or the wait is over; goes on in the background in the latter case. `finish` is called at the true end.
    */
   async run(finish: () => void): Promise<void> {
     const { clock, logger } = this.#shared.runtime;
+    const waitMs = this.#shared.client.state === "connected" ? WAIT_MAX_MS : WAIT_AWAY_MAX_MS;
     const waiting = new AbortController();
     let late = false;
     const removal = this.#repeat().then(finish);
-    const timeout = sleep(clock, WAIT_MAX_MS, waiting.signal).then(
+    const timeout = sleep(clock, waitMs, waiting.signal).then(
       () => {
         late = true;
       },
