@@ -167,9 +167,9 @@ describe("limits", () => {
     const calls = gate();
     let peak = 0;
     await using server = await listen(
-      async () => {
+      () => {
         peak = Math.max(peak, server.stats.inFlight);
-        return await calls.handler();
+        return calls.handler();
       },
       { inFlightMax: 2 },
     );

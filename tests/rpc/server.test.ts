@@ -164,6 +164,7 @@ describe("what a handler does", () => {
     let next = 0;
     await using server = await listen(
       () => {
+        // oxlint-disable-next-line typescript/only-throw-error -- users do throw other things
         throw failures[next++];
       },
       { runtime: { logger } },
