@@ -124,10 +124,9 @@ describeEachZooKeeper("the command's verbs", (zk) => {
   test("create makes every kind of znode", async () => {
     expect(await ok(["create", "/q", "--sequential"])).toBe("/q0000000000\n");
     expect(await ok(["create", "/q", "--mode", "persistent-sequential"])).toBe("/q0000000001\n");
-    await ok(["create", "/container", "--container"]);
-    expect(await ok(["stat", "/container"])).toMatch(/^owner +container$/m);
-    await ok(["create", "/ttl", "--ttl", "60000"]);
-    expect(await ok(["stat", "/ttl"])).toMatch(/^owner +ttl 60000 ms$/m);
+    expect(await ok(["create", "/container", "--container"])).toBe("/container\n");
+    expect(await ok(["create", "/ttl", "--ttl", "60000"])).toBe("/ttl\n");
+    expect(await ok(["create", "/ttl", "--ttl", "60000", "--sequential"])).toMatch(/^\/ttl\d{10}\n$/);
     expect(await json(["create", "/p/x/y", "--parents"])).toEqual({
       path: "/p/x/y",
       stat: expect.anything(),

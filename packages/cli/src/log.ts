@@ -2,11 +2,7 @@
 // The log of commands that run for long: JSON lines on stderr, so that stdout stays for results.
 import type { Logger } from "@meerkat/runtime";
 import { destination, pino } from "pino";
-
-/** From most to least talkative. */
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
-/** One of them. */
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import type { LogLevel } from "./log-level.ts";
 
 /** A pino logger on stderr. It writes at once: the last lines before a crash are the interesting ones. */
 export function createLogger(level: LogLevel): Logger {

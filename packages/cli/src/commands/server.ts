@@ -1,25 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { EmbeddedServer, type EmbeddedServerOptions } from "@meerkat/server";
 import { type Command, Option } from "commander";
 import { parsePort, parsePositive } from "../connection.ts";
-import { type Io, writeLine } from "../io.ts";
-import { createLogger, LOG_LEVELS, type LogLevel } from "../log.ts";
-import { writeJsonLine } from "../output/json.ts";
+import { LOG_LEVELS } from "../log-level.ts";
 import type { CommandHost } from "../program.ts";
-import { UsageError } from "../usage-error.ts";
-
-/** ZooKeeper's usual client port. */
-const DEFAULT_CLIENT_PORT = 2181;
-
-interface ServerFlags {
-  readonly clientPort?: number;
-  readonly dataDir?: string;
-  readonly memory?: boolean;
-  readonly host?: string;
-  readonly tickTime?: number;
-  readonly logLevel: LogLevel;
-  readonly json?: boolean;
-}
+import type { ServerFlags } from "../serve.ts";
 
 /** `meerkat server [ZOO_CFG]`: the embedded server as a process. */
 export function addServerCommand(program: Command, { io }: CommandHost): void {
@@ -29,7 +13,7 @@ export function addServerCommand(program: Command, { io }: CommandHost): void {
     .argument("[zoo_cfg]", "a standard zoo.cfg; flags win over it")
     .option(
       "-p, --client-port <port>",
-      `where clients connect; 0 takes a free port (default: ${DEFAULT_CLIENT_PORT})`,
+      "where clients connect; 0 takes a free port (default: 2181)",
       parsePort,
     )
     .option("--data-dir <dir>", "where logs and snapshots are kept")
@@ -40,36 +24,8 @@ export function addServerCommand(program: Command, { io }: CommandHost): void {
       new Option("--log-level <level>", "least severe level of the log").choices(LOG_LEVELS).default("info"),
     )
     .option("--json", "print the address as JSON")
-    .action((file: string | undefined, flags: ServerFlags) => serve(file, flags, io));
-}
-
-async function serve(file: string | undefined, flags: ServerFlags, io: Io): Promise<void> {
-  const logger = createLogger(flags.logLevel);
-  const options = serverOptions(file, flags);
-  if (options.memory === true && flags.memory !== true) {
-    logger.warn({}, "no data directory: everything is kept in memory and lost at the end (see --data-dir)");
-  }
-  await using server = await EmbeddedServer.start({ ...options, runtime: { logger } });
-  const { host, port, connectString } = server;
-  if (flags.json === true) writeJsonLine(io.stdout, { host, port, connectString, pid: process.pid });
-  else writeLine(io.stdout, `listening on ${connectString}`);
-  await new Promise<void>((resolve) => {
-    if (io.signal.aborted) resolve();
-    else io.signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  logger.info({ reason: String(io.signal.reason) }, "stopping");
-}
-
-/** The configuration file with the flags over it. */
-function serverOptions(_file: string | undefined, flags: ServerFlags): EmbeddedServerOptions {
-  if (flags.memory === true && flags.dataDir !== undefined) {
-    throw new UsageError("--memory and --data-dir do not go together");
-  }
-  return {
-    host: flags.host,
-    port: flags.clientPort ?? DEFAULT_CLIENT_PORT,
-    dataDir: flags.dataDir,
-    memory: flags.dataDir === undefined,
-    tickTimeMs: flags.tickTime,
-  };
+    .action(async (file: string | undefined, flags: ServerFlags) => {
+      const { serve } = await import("../serve.ts");
+      await serve(file, flags, io);
+    });
 }

@@ -18,7 +18,7 @@ const Divide = defineService("divide", {
 /** Calls under way at once, so that a kill meets some of them in flight. */
 const CALLERS = 3;
 /** Pause of each caller between two calls. */
-const PAUSE_MS = 60;
+const PAUSE_MS = 40;
 /** Longest a call may take, failing over included. */
 const CALL_TIMEOUT_MS = 5_000;
 

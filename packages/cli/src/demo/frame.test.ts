@@ -63,7 +63,9 @@ describe("a picture of the demo", () => {
     if (first === undefined) throw new Error("no server");
     first.status = "killed";
     first.znode = "server0000000000";
-    const size = { columns: 100, colors: pc.createColors(false) };
+    for (let call = 0; call < 300; call++) model.tally.attemptEnded(first.key, true, call);
+    const size = { columns: 80, colors: pc.createColors(false) };
+    for (const line of drawFrame(model, size).split("\n")) expect(line.length).toBeLessThanOrEqual(79);
     expect(drawFrame(model, size)).toMatch(/✘ 127\.0\.0\.1:8001 +server0000000000 .*dead, still listed/);
     first.znode = undefined;
     expect(drawFrame(model, size)).toMatch(/✘ 127\.0\.0\.1:8001 +out of the list/);

@@ -13,7 +13,7 @@ export interface FrameSize {
 /** Widest picture: beyond it bars only get longer. */
 const COLUMNS_MAX = 100;
 /** Columns of the lines besides the bar of a server's calls. */
-const SERVER_COLUMNS = 62;
+const SERVER_COLUMNS = 56;
 
 /** Draws the whole picture; no line is wider than `columns` (but at least 64). */
 export function drawFrame(model: DemoModel, size: FrameSize): string {
@@ -23,7 +23,7 @@ export function drawFrame(model: DemoModel, size: FrameSize): string {
     "",
     ...drawHead(model, columns, colors),
     "",
-    ...model.chapters.map((chapter) => drawChapter(chapter, columns, colors)),
+    ...model.chapters.map((chapter) => drawChapter(chapter, model, columns, colors)),
     "",
     `  ${colors.bold("Live list")} ${colors.dim(`${model.listPath} in ${model.zookeeper}`)}${model.isListStale ? colors.yellow("  (last known)") : ""}`,
     ...model.servers.map((server) => drawServer(server, model, columns, colors)),
@@ -47,11 +47,13 @@ function drawHead(model: DemoModel, columns: number, colors: Colors): string[] {
 
 const CHAPTER_SIGNS = { waiting: "○", running: "●", done: "✔", failed: "✘" } as const;
 
-function drawChapter(chapter: Chapter, columns: number, colors: Colors): string {
+function drawChapter(chapter: Chapter, model: DemoModel, columns: number, colors: Colors): string {
   const paint = { waiting: colors.dim, running: colors.cyan, done: colors.green, failed: colors.red };
   const sign = paint[chapter.status](CHAPTER_SIGNS[chapter.status]);
   const title = chapter.title.padEnd(40);
-  const detail = chapter.detail.slice(0, Math.max(0, columns - 46));
+  const runningS = ((model.clock.nowMs() - chapter.startedMs) / 1000).toFixed(1);
+  const text = chapter.status === "running" ? `${runningS} s …` : chapter.detail;
+  const detail = text.slice(0, Math.max(0, columns - 46));
   if (chapter.status === "waiting") return `  ${sign} ${colors.dim(title)}`;
   return `  ${sign} ${chapter.status === "running" ? colors.bold(title) : title}  ${colors.dim(detail)}`;
 }
@@ -67,7 +69,7 @@ function drawServer(server: DemoServer, model: DemoModel, columns: number, color
   const isListed = server.znode !== undefined;
   const calls = model.tally.answeredBy(server.key);
   const most = Math.max(1, ...model.servers.map(({ key }) => model.tally.answeredBy(key)));
-  const bar = "█".repeat(Math.round((calls / most) * Math.max(4, columns - SERVER_COLUMNS)));
+  const bar = paint("█".repeat(Math.round((calls / most) * Math.max(4, columns - SERVER_COLUMNS))));
   const sign = {
     waiting: colors.dim("·"),
     starting: colors.dim("…"),
@@ -75,10 +77,10 @@ function drawServer(server: DemoServer, model: DemoModel, columns: number, color
     killed: colors.red("✘"),
   };
   const listed = (server.znode ?? serverNote(server)).padEnd(18);
-  const note = server.status === "killed" && isListed ? colors.red("  dead, still listed") : "";
+  const isGhost = server.status === "killed" && isListed;
   const address =
     server.status === "killed" ? colors.dim(server.key.padEnd(17)) : paint(server.key.padEnd(17));
-  return `  ${sign[server.status]} ${address} ${isListed ? listed : colors.dim(listed)} ${String(calls).padStart(6)} calls  ${paint(bar)}${note}`;
+  return `  ${sign[server.status]} ${address} ${isListed ? listed : colors.dim(listed)} ${String(calls).padStart(6)} calls  ${isGhost ? colors.red("dead, still listed") : bar}`;
 }
 
 function serverNote(server: DemoServer): string {

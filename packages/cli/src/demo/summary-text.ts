@@ -35,6 +35,7 @@ export function formatSummary(model: DemoModel, colors: Colors): string {
       : colors.red(`✘ ${tally.calls} calls, ${tally.failures} failed`);
   const [killed, , joined] = servers;
   const lines = [
+    "",
     `${verdict}, ${tally.failovers} made good by another server`,
     "",
     ...formatTable(COLUMNS, rows, colors).split("\n"),

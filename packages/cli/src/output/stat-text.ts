@@ -15,15 +15,9 @@ export function isoTime(timeMs: number): string {
   return Math.abs(timeMs) <= 8.64e15 ? new Date(timeMs).toISOString() : `${timeMs} ms`;
 }
 
-/** What kind of life a znode has, as far as its `Stat` tells. */
-export function ownerText(stat: Stat): string {
-  const owner = BigInt.asUintN(64, stat.ephemeralOwner);
-  if (owner === 0n) return "-";
-  // ZooKeeper marks containers by the lowest long and TTL znodes by a top byte of 0xff
-  // (EphemeralType.java).
-  if (owner === 1n << 63n) return "container";
-  if (owner >> 56n === 0xffn) return `ttl ${owner & 0xff_ffff_ffffn} ms`;
-  return hex(owner);
+/** The owner of an ephemeral znode. Servers do not tell containers and TTL znodes from others here. */
+function ownerText(stat: Stat): string {
+  return stat.ephemeralOwner === 0n ? "-" : hex(stat.ephemeralOwner);
 }
 
 /** One field a line. */

@@ -9,16 +9,8 @@ import {
   ZooKeeperDirectory,
 } from "@meerkat/governance";
 import type { Command } from "commander";
-import { withClient } from "./connection.ts";
-import type { Io } from "./io.ts";
-
-/** Where the seed's servers register. */
-export const DEFAULT_ROOT = "/rpc";
-
-/** Adds `--root`. */
-export function addRootOption(command: Command): Command {
-  return command.option("--root <path>", "the znode that servers register under", DEFAULT_ROOT);
-}
+import { withClient } from "../connection.ts";
+import type { Io } from "../io.ts";
 
 /** The service that an endpoint belongs to: what it says itself, else the name of the root. */
 export function serviceOf(endpoint: Endpoint, root: string): string {

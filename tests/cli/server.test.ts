@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// `meerkat server` as a process, and `doctor` looking at it.
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { EmbeddedServer } from "@meerkat/server";
+import { scratchDir } from "@meerkat/testkit";
+import { describe, expect, test } from "vitest";
+import { describeEachZooKeeper } from "../support/zookeepers.ts";
+import { meerkat, startMeerkat } from "./support/meerkat.ts";
+
+describe("meerkat server", () => {
+  test("prints one line with its address, serves, and ends cleanly on SIGTERM", async () => {
+    await using folder = await scratchDir();
+    await using server = startMeerkat(["server", "--client-port", "0", "--data-dir", folder.path]);
+    const address = /^listening on (127\.0\.0\.1:\d+)$/.exec(await server.line())?.[1] ?? "";
+    expect((await meerkat(["create", "/a", "1", "-z", address])).code).toBe(0);
+    await server.kill("SIGTERM");
+    expect(server.exit).toEqual({ code: 0, signal: null });
+    expect(server.stdout.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  test("keeps what it acknowledged over a SIGKILL", async () => {
+    await using folder = await scratchDir();
+    const args = ["server", "--client-port", "0", "--data-dir", folder.path, "--json"];
+    await using first = startMeerkat(args);
+    const ready = JSON.parse(await first.line()) as { connectString: string; pid: number };
+    expect(ready).toEqual({
+      host: "127.0.0.1",
+      port: expect.any(Number),
+      connectString: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      pid: first.pid,
+    });
+    expect((await meerkat(["create", "/kept", "safe", "-z", ready.connectString])).code).toBe(0);
+    await first.kill("SIGKILL");
+    await using second = startMeerkat(args);
+    const { connectString } = JSON.parse(await second.line()) as { connectString: string };
+    expect((await meerkat(["get", "/kept", "-z", connectString])).stdout).toBe("safe");
+  });
+
+  test("reads a zoo.cfg, and flags win over it", async () => {
+    await using folder = await scratchDir();
+    await using busy = await EmbeddedServer.start({ memory: true });
+    const file = join(folder.path, "zoo.cfg");
+    const dataDir = join(folder.path, "data");
+    await writeFile(
+      file,
+      `# a standard file\ntickTime=500\ndataDir=${dataDir}\nclientPort=${busy.port}\nmaxSessionTimeout=3000\n`,
+    );
+    const taken = await meerkat(["server", file]);
+    expect(taken.code).toBe(1);
+    expect(taken.stderr).toContain(String(busy.port));
+    await using server = startMeerkat(["server", file, "--client-port", "0"]);
+    const address = (await server.line()).replace("listening on ", "");
+    const { checks } = JSON.parse((await meerkat(["doctor", "--json", "-z", address])).stdout) as {
+      checks: { name: string; detail: string }[];
+    };
+    // The session timeout that the command asks for is cut to the file's maximum.
+    expect(checks.find(({ name }) => name === "session")?.detail).toContain("timeout 3000 ms");
+  });
+
+  test("a missing or broken zoo.cfg is named", async () => {
+    await using folder = await scratchDir();
+    const missing = await meerkat(["server", join(folder.path, "none.cfg")]);
+    expect(missing.code).toBe(1);
+    expect(missing.stderr).toContain("none.cfg");
+    const file = join(folder.path, "zoo.cfg");
+    await writeFile(file, "tickTime=soon\n");
+    const broken = await meerkat(["server", file]);
+    expect(broken.code).not.toBe(0);
+    expect(broken.stderr).toContain("tickTime");
+  });
+
+  test("without a data directory it says that everything will be lost", async () => {
+    await using server = startMeerkat(["server", "--client-port", "0"]);
+    await server.line("listening on");
+    expect(server.output).toContain("--data-dir");
+    await server.kill("SIGINT");
+    expect(server.exit).toEqual({ code: 0, signal: null });
+  });
+});
+
+describeEachZooKeeper("doctor", (zk) => {
+  test("finds a healthy server healthy", async () => {
+    const outcome = await meerkat(["doctor", "-z", zk.hosts, "--json"]);
+    const { healthy, checks } = JSON.parse(outcome.stdout) as {
+      healthy: boolean;
+      checks: { name: string; status: string }[];
+    };
+    expect({ code: outcome.code, healthy }).toEqual({ code: 0, healthy: true });
+    expect(checks.map(({ name }) => name)).toEqual([
+      "reach",
+      "version",
+      "session",
+      "latency",
+      "chroot",
+      "write",
+      "clock",
+    ]);
+    expect(checks.filter(({ status }) => status !== "ok")).toEqual([]);
+    const readOnly = await meerkat(["doctor", "-z", zk.hosts, "--no-write"]);
+    expect(readOnly.code).toBe(0);
+    expect(readOnly.stdout).toMatch(/^✔ \S+ +session /m);
+    expect(readOnly.stdout).not.toMatch(/ write /);
+  });
+
+  test("a server that is not there fails the examination, the others are still examined", async () => {
+    const outcome = await meerkat(["doctor", "-z", `127.0.0.1:1,${zk.address}`, "--timeout", "2000"]);
+    expect(outcome.code).toBe(1);
+    expect(outcome.stdout).toMatch(/^✘ 127\.0\.0\.1:1 +reach /m);
+    expect(outcome.stdout).toMatch(new RegExp(`^✔ ${zk.address} +session `, "m"));
+    expect(outcome.stdout).toMatch(/^✘ ensemble +roles .*standalone/m);
+  });
+});
