@@ -41,9 +41,21 @@ export function writeRecord(writer: JuteWriter, header: TxnHeader, txn: Txn): vo
   writer.longHalves(0, 0);
   const frame = writer.beginFrame();
   TxnHeader.write(writer, header);
-  writeTxn(writer, txn);
+  writeTxn(writer, storedForm(txn));
   writer.endFrame(frame);
   writer.byte(RECORD_END);
+}
+
+/**
+ * ZooKeeper logs a create2 inside a multi as a create, and when it replays a multi it drops all of it at a
+ * create2. Their effect is the same.
+ */
+function storedForm(txn: Txn): Txn {
+  if (txn.type !== OpCode.multi || !txn.txns.some(({ type }) => type === OpCode.create2)) return txn;
+  const txns = txn.txns.map((inner) =>
+    inner.type === OpCode.create2 ? { ...inner, type: OpCode.create } : inner,
+  );
+  return { type: OpCode.multi, txns };
 }
 
 /** Fills in the checksums of the records that lie back to back in `bytes` from `start` on. */
