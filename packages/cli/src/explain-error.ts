@@ -27,6 +27,7 @@ const HINTS: Readonly<Record<string, string>> = {
   AUTH_FAILED: "the server refused the credentials of --auth or MEERKAT_AUTH.",
   SESSION_EXPIRED: "the server was out of reach for longer than the session timeout; run it again.",
   NOT_READ_ONLY: "the server has lost its quorum and only answers reads.",
+  NO_ENDPOINT: "`meerkat services` lists the live servers and the services they belong to.",
   UNIMPLEMENTED: "this server is too old for it, or the feature is switched off there.",
 };
 

@@ -3,6 +3,7 @@
 import { nodeName } from "@meerkat/client";
 import {
   type Directory,
+  type DirectoryStatus,
   type Endpoint,
   type EndpointSet,
   endpointDifference,
@@ -32,17 +33,19 @@ export function withDirectory<T>(
       timeoutMs: settings.timeoutMs,
     });
     const { service } = what;
-    if (service === undefined) return task(directory);
-    return task(new FilteredDirectory(directory, (endpoint) => serviceOf(endpoint, what.root) === service));
+    if (service === undefined) return await task(directory);
+    return await task(
+      new FilteredDirectory(directory, (endpoint) => serviceOf(endpoint, what.root) === service),
+    );
   });
 }
 
 /** Some endpoints of another directory, which stays its owner's. */
 class FilteredDirectory implements Directory {
-  readonly #inner: Directory;
+  readonly #inner: ZooKeeperDirectory;
   readonly #keep: (endpoint: Endpoint) => boolean;
 
-  constructor(inner: Directory, keep: (endpoint: Endpoint) => boolean) {
+  constructor(inner: ZooKeeperDirectory, keep: (endpoint: Endpoint) => boolean) {
     this.#inner = inner;
     this.#keep = keep;
   }
@@ -62,6 +65,10 @@ class FilteredDirectory implements Directory {
     for await (const change of this.#inner.changes(options)) {
       yield endpointDifference(this.#filter(change.previous), this.#filter(change.set));
     }
+  }
+
+  status(): DirectoryStatus {
+    return this.#inner.status();
   }
 
   async close(): Promise<void> {}
