@@ -57,7 +57,7 @@ export class ServerCore {
     options: ResolvedServerOptions,
     engine: Engine,
     storage: DiskStorage | undefined,
-    answerWord: (core: ServerCore, word: string) => string | undefined,
+    answerWord: (word: string) => string | undefined,
   ) {
     const { runtime, limits, minSessionTimeoutMs, maxSessionTimeoutMs } = options;
     this.options = options;
@@ -66,10 +66,10 @@ export class ServerCore {
     this.startedMs = runtime.clock.nowMs();
     this.acceptor = new Acceptor({
       engine,
-      processor: new Processor(engine, new Authenticator(options)),
+      processor: new Processor(engine, new Authenticator(options, runtime.random)),
       limits,
       bounds: { minTimeoutMs: minSessionTimeoutMs, maxTimeoutMs: maxSessionTimeoutMs },
-      answerWord: (word) => answerWord(this, word),
+      answerWord,
       after: (delayMs, callback) => runtime.clock.after(delayMs, callback),
       x509SuperUser: options.x509SuperUser,
     });
@@ -83,7 +83,7 @@ export class ServerCore {
   /** Opens the directory, recovers its state and starts the timers. Rejects with a `StorageError`. */
   static async open(
     options: ResolvedServerOptions,
-    answerWord: (core: ServerCore, word: string) => string | undefined,
+    answerWord: (word: string) => string | undefined,
   ): Promise<ServerCore> {
     const { runtime, dataDir } = options;
     const seed = runtime.random.bytes(4);

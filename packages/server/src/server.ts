@@ -1,8 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The embedded server: the core behind its listeners.
 import type { Listener } from "@meerkat/runtime";
+import { adminHandler } from "./admin/admin-commands.ts";
+import { answerWord } from "./admin/four-letter-words.ts";
+import type { HttpListener } from "./admin/http-host.ts";
+import { nodeHttpHost } from "./admin/node-http-host.ts";
+import { metricsHandler } from "./admin/prometheus.ts";
+import { ServerStatus } from "./admin/server-status.ts";
 import { ServerCore } from "./core.ts";
-import { type EmbeddedServerOptions, resolveServerOptions } from "./options.ts";
+import { type EmbeddedServerOptions, type ResolvedServerOptions, resolveServerOptions } from "./options.ts";
+
+/** Everything that is bound to a port. */
+interface Bound {
+  readonly plain: Listener;
+  readonly secure: Listener | undefined;
+  readonly admin: HttpListener | undefined;
+  readonly metrics: HttpListener | undefined;
+}
 
 /** A ZooKeeper server in this process. Several can run side by side. */
 export class EmbeddedServer implements AsyncDisposable {
@@ -11,33 +25,38 @@ export class EmbeddedServer implements AsyncDisposable {
   readonly port: number;
   /** Port of the TLS listener, if there is one. */
   readonly securePort: number | undefined;
+  /** Ports of the HTTP listeners, if there are any. */
+  readonly adminPort: number | undefined;
+  readonly metricsPort: number | undefined;
   readonly #core: ServerCore;
-  readonly #listeners: readonly Listener[];
+  readonly #bound: Bound;
   #closing: Promise<void> | undefined;
 
-  private constructor(core: ServerCore, listeners: readonly [Listener, ...Listener[]]) {
+  private constructor(core: ServerCore, bound: Bound) {
     this.#core = core;
-    this.#listeners = listeners;
-    this.host = listeners[0].host;
-    this.port = listeners[0].port;
-    this.securePort = listeners[1]?.port;
+    this.#bound = bound;
+    this.host = bound.plain.host;
+    this.port = bound.plain.port;
+    this.securePort = bound.secure?.port;
+    this.adminPort = bound.admin?.port;
+    this.metricsPort = bound.metrics?.port;
   }
 
   /** Recovers the state, binds and serves. Rejects when the options, the directory or the port do not allow it. */
   static async start(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
     const resolved = resolveServerOptions(options);
-    const { host, port, backlog, tls, runtime } = resolved;
-    const core = await ServerCore.open(resolved, (_core, word) => (word === "ruok" ? "imok" : undefined));
-    const opened: Listener[] = [];
+    // Words may only arrive once the ports are bound, and so after `status` is there.
+    const core = await ServerCore.open(resolved, (word) =>
+      answerWord(status, word, resolved.fourLetterWords ?? []),
+    );
+    const ports: { port: number; securePort: number | undefined } = { port: 0, securePort: undefined };
+    const status = new ServerStatus(core, () => ports);
+    const opened: (Listener | HttpListener)[] = [];
     try {
-      const accept = core.acceptor.accept.bind(core.acceptor);
-      const plain = await runtime.net.listen({ host, port, backlog }, accept);
-      opened.push(plain);
-      if (tls !== undefined) {
-        const target = { host: tls.host ?? host, port: tls.port ?? 0, backlog, tls };
-        opened.push(await runtime.net.listen(target, accept));
-      }
-      return new EmbeddedServer(core, [plain, ...opened.slice(1)]);
+      const bound = await bind(resolved, core, status, opened);
+      ports.port = bound.plain.port;
+      ports.securePort = bound.secure?.port;
+      return new EmbeddedServer(core, bound);
     } catch (error) {
       for (const listener of opened) await listener.close();
       await core.close();
@@ -71,7 +90,41 @@ export class EmbeddedServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    for (const listener of this.#listeners) await listener.close();
+    const { plain, secure, admin, metrics } = this.#bound;
+    for (const listener of [plain, secure, admin, metrics]) await listener?.close();
     await this.#core.close();
   }
+}
+
+/** Binds all listeners, noting each in `opened` so that a later failure can undo the earlier ones. */
+async function bind(
+  options: ResolvedServerOptions,
+  core: ServerCore,
+  status: ServerStatus,
+  opened: (Listener | HttpListener)[],
+): Promise<Bound> {
+  const { host, port, backlog, tls, admin, metrics, runtime } = options;
+  const note = <T extends Listener | HttpListener>(listener: T): T => {
+    opened.push(listener);
+    return listener;
+  };
+  const accept = core.acceptor.accept.bind(core.acceptor);
+  const plain = note(await runtime.net.listen({ host, port, backlog }, accept));
+  const secure =
+    tls === undefined
+      ? undefined
+      : note(await runtime.net.listen({ host: tls.host ?? host, port: tls.port ?? 0, backlog, tls }, accept));
+  const http = async (
+    target: typeof admin,
+    handler: ReturnType<typeof adminHandler>,
+  ): Promise<HttpListener | undefined> =>
+    target === undefined
+      ? undefined
+      : note(await nodeHttpHost({ host: target.host ?? "127.0.0.1", port: target.port ?? 0 }, handler));
+  return {
+    plain,
+    secure,
+    admin: await http(admin, adminHandler(status)),
+    metrics: await http(metrics, metricsHandler(status)),
+  };
 }

@@ -7,6 +7,7 @@ import { FrameDecoder, WireFormatError } from "@meerkat/wire";
 import type { Client } from "../requests/client.ts";
 import type { Engine } from "../requests/engine.ts";
 import type { Processor } from "../requests/processor.ts";
+import type { DigestMd5Exchange } from "../requests/sasl-digest-md5.ts";
 import type { Session } from "../sessions/session.ts";
 import { type Identity, SUPER_SCHEME } from "../tree/access.ts";
 import { handshake, type SessionBounds } from "./handshake.ts";
@@ -48,7 +49,7 @@ export class Connection implements Client, SocketHandler {
   readonly remotePort: number;
   readonly establishedWallMs: number;
   identities: readonly Identity[];
-  sasl: unknown = undefined;
+  sasl: DigestMd5Exchange | undefined;
   lastXid = 0;
   lastOperation = 0;
   received = 0;

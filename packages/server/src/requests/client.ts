@@ -4,6 +4,7 @@
 import type { Session, SessionConnection } from "../sessions/session.ts";
 import type { Identity } from "../tree/access.ts";
 import type { Watcher } from "../tree/watch-table.ts";
+import type { DigestMd5Exchange } from "./sasl-digest-md5.ts";
 
 /** A connection with a session, as request processing sees it. */
 export interface Client extends Watcher, SessionConnection {
@@ -14,8 +15,8 @@ export interface Client extends Watcher, SessionConnection {
   /** The last request's xid and operation, for `cons`. */
   lastXid: number;
   lastOperation: number;
-  /** State of a SASL exchange in progress, owned by its mechanism. */
-  sasl: unknown;
+  /** The SASL exchange in progress. */
+  sasl: DigestMd5Exchange | undefined;
   /** Whole frames to send after everything queued so far. The bytes may be shared; nobody changes them. */
   queue(frames: Buffer): void;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a request frame to its operation. One call handles one frame to its end: the reply, if any, is in the
 // engine's output when it returns.
-import { AuthPacket, ErrorCode, OpCode, WireFormatError, Xid } from "@meerkat/wire";
+import { AuthPacket, ErrorCode, OpCode, SaslToken, WireFormatError, Xid } from "@meerkat/wire";
+import type { Identity } from "../tree/access.ts";
 import { getInt } from "../tree/big-endian.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Client } from "./client.ts";
@@ -66,6 +67,10 @@ export class Processor {
       engine.reply(xid, ErrorCode.SESSION_EXPIRED);
       return "continue";
     }
+    if (this.#lacksAuth(client, type)) {
+      engine.reply(xid, ErrorCode.SESSION_CLOSED_REQUIRE_SASL_AUTH);
+      return "close";
+    }
     const mark = out.length;
     reader.reset(bytes, start + HEADER_BYTES, end);
     try {
@@ -122,6 +127,8 @@ export class Processor {
         return "continue";
       case OpCode.auth:
         return this.#auth(client);
+      case OpCode.sasl:
+        return this.#sasl(client, xid);
       case OpCode.closeSession:
         return this.#closeSession(client, xid);
       default:
@@ -171,25 +178,61 @@ export class Processor {
     return "close";
   }
 
-  #auth(client: Client): Outcome {
-    const { out, counters, logger, reader } = this.#engine;
-    const { scheme, auth } = AuthPacket.read(reader);
-    const proved = this.#authenticator.authenticate(scheme, auth);
+  /** With required schemes, nothing else is done before one of them is proved. */
+  #lacksAuth(client: Client, type: number): boolean {
+    const required = this.#engine.options.requiredAuthSchemes;
+    if (required === undefined || type === OpCode.auth || type === OpCode.sasl) return false;
+    if (type === OpCode.ping || type === OpCode.closeSession) return false;
+    return !client.identities.some((identity) => required.includes(identity.scheme));
+  }
+
+  /** Replies to auth packets and SASL tokens carry no transaction id. */
+  #beginAuthReply(xid: number, err: number): number {
+    const { out } = this.#engine;
     const frame = out.beginFrame();
-    out.int(Xid.auth);
+    out.int(xid);
     out.longNumber(0);
-    out.int(proved === undefined ? ErrorCode.AUTH_FAILED : ErrorCode.OK);
-    this.#engine.endReply(frame);
-    if (proved === undefined) {
-      counters.authFailed++;
-      logger.warn({ scheme, remoteAddress: client.remoteAddress }, "authentication failed");
-      return "close";
-    }
+    out.int(err);
+    return frame;
+  }
+
+  #refuseAuth(client: Client, xid: number, scheme: string, reason: string): Outcome {
+    const engine = this.#engine;
+    engine.endReply(this.#beginAuthReply(xid, ErrorCode.AUTH_FAILED));
+    engine.counters.authFailed++;
+    engine.logger.warn({ scheme, reason, remoteAddress: client.remoteAddress }, "authentication failed");
+    return "close";
+  }
+
+  #admit(client: Client, proved: readonly Identity[]): void {
     const fresh = proved.filter(
       (identity) =>
         !client.identities.some((known) => known.scheme === identity.scheme && known.id === identity.id),
     );
     client.identities = [...client.identities, ...fresh];
+  }
+
+  #auth(client: Client): Outcome {
+    const { scheme, auth } = AuthPacket.read(this.#engine.reader);
+    const proved = this.#authenticator.authenticate(scheme, auth);
+    if (proved === undefined)
+      return this.#refuseAuth(client, Xid.auth, scheme, "unknown scheme or refused data");
+    this.#engine.endReply(this.#beginAuthReply(Xid.auth, ErrorCode.OK));
+    this.#admit(client, proved);
+    return "continue";
+  }
+
+  #sasl(client: Client, xid: number): Outcome {
+    const engine = this.#engine;
+    const { token } = SaslToken.read(engine.reader);
+    client.sasl ??= this.#authenticator.startSasl();
+    const step = client.sasl?.step(token) ?? { kind: "failed" as const, reason: "no SASL users are set up" };
+    if (step.kind !== "challenge") client.sasl = undefined;
+    if (step.kind === "failed") return this.#refuseAuth(client, xid, "sasl", step.reason);
+    if (step.kind === "done") this.#admit(client, this.#authenticator.saslIdentities(step));
+    const frame = this.#beginAuthReply(xid, ErrorCode.OK);
+    SaslToken.write(engine.out, { token: step.token });
+    engine.endReply(frame);
     return "continue";
   }
 

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// The AdminServer's commands: GET /commands/NAME answers JSON with ZooKeeper's keys. It asks nobody who they
+// are, so it listens on loopback unless told otherwise.
+import type { HttpHandler, HttpRequest, HttpResponse } from "./http-host.ts";
+import { hex, SERVER_VERSION, type ServerStatus } from "./server-status.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+type Command = (status: ServerStatus) => Fields | Promise<Fields>;
+
+function snakeCase(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function connections(status: ServerStatus): Fields {
+  const entries = status.connections().map((entry) => ({
+    remote_socket_address: `${entry.remoteAddress}:${entry.remotePort}`,
+    interest_ops: 1,
+    outstanding_requests: entry.queued,
+    packets_received: entry.received,
+    packets_sent: entry.sent,
+    session_id: Number(entry.sessionId ?? 0n),
+    last_operation: entry.lastOperation,
+    established: new Date(entry.establishedWallMs).toISOString(),
+    session_timeout: entry.timeoutMs,
+    last_cxid: entry.lastXid,
+  }));
+  return { connections: entries, secure_connections: [] };
+}
+
+function serverStats(status: ServerStatus): Fields {
+  const { engine, acceptor, options, startedMs } = status.core;
+  const { counters } = engine;
+  return {
+    version: SERVER_VERSION,
+    read_only: status.core.mode !== "standalone",
+    server_stats: {
+      packets_sent: counters.sent,
+      packets_received: counters.received,
+      max_latency: Math.round(counters.latencyMaxMs),
+      min_latency: Math.round(counters.latencyMinMs),
+      avg_latency: counters.latencyAverageMs,
+      outstanding_requests: acceptor.outstanding,
+      server_state: status.core.mode,
+      num_alive_client_connections: acceptor.connections.size,
+      last_processed_zxid: engine.lastZxid,
+      data_dir_size: 0,
+      log_dir_size: 0,
+      uptime: Math.round(options.runtime.clock.nowMs() - startedMs),
+      provider_null: false,
+    },
+    client_response: { last_buffer_size: -1, min_buffer_size: -1, max_buffer_size: -1 },
+    node_count: status.nodeCount,
+  };
+}
+
+function watchesByPath(status: ServerStatus): Fields {
+  const byPath: Record<string, string[]> = {};
+  for (const [id, paths] of status.watchesBySession()) {
+    for (const path of paths) {
+      byPath[path] ??= [];
+      byPath[path].push(hex(id));
+    }
+  }
+  return { path_to_session_ids: byPath };
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  configuration: (status) =>
+    Object.fromEntries(status.configuration().map(([key, value]) => [snakeCase(key), value])),
+  connections,
+  connection_stat_reset(status) {
+    status.resetConnections();
+    return {};
+  },
+  dump: (status) => ({
+    expiry_time_to_session_ids: Object.fromEntries(
+      [...status.core.engine.sessions.expiries()].map(([atMs, bucket]) => [
+        Math.round(atMs),
+        [...bucket].map((session) => hex(session.id)),
+      ]),
+    ),
+    session_id_to_ephemeral_paths: Object.fromEntries(
+      status.ephemerals().map(([session, paths]) => [hex(session), paths]),
+    ),
+  }),
+  environment: () => ({ "zookeeper.version": SERVER_VERSION, "node.version": process.version }),
+  initial_configuration: (status) => ({
+    initial_configuration: status
+      .configuration()
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join(""),
+  }),
+  is_read_only: (status) => ({ read_only: status.core.mode !== "standalone" }),
+  last_snapshot: (status) => {
+    const last = status.core.storage?.lastSnapshot;
+    return { zxid: hex(last?.zxid ?? 0), timestamp: Math.floor((last?.wallMs ?? 0) / 1000) };
+  },
+  leader: () => ({ is_leader: true }),
+  monitor: (status) => ({
+    version: SERVER_VERSION,
+    server_state: status.core.mode,
+    ...Object.fromEntries([...status.gauges(), ...status.counters()]),
+  }),
+  ruok: () => ({}),
+  server_stats: serverStats,
+  stat_reset(status) {
+    status.core.engine.counters.reset();
+    return {};
+  },
+  stats: (status) => ({ ...serverStats(status), ...connections(status) }),
+  watch_summary(status) {
+    const { data } = status.core.engine.tree.watches;
+    return { num_connections: data.watcherCount, num_paths: data.pathCount, num_total_watches: data.size };
+  },
+  watches: (status) => ({
+    session_id_to_watched_paths: Object.fromEntries(
+      [...status.watchesBySession()].map(([id, paths]) => [hex(id), paths]),
+    ),
+  }),
+  watches_by_path: watchesByPath,
+  async snapshot(status) {
+    const { storage } = status.core;
+    if (storage === undefined) throw new Error("there is no data directory to write a snapshot to");
+    const info = await storage.takeSnapshot();
+    return { last_zxid: hex(info.zxid) };
+  },
+};
+
+const aliases: Readonly<Record<string, string>> = {
+  conf: "configuration",
+  config: "configuration",
+  cons: "connections",
+  crst: "connection_stat_reset",
+  env: "environment",
+  envi: "environment",
+  icfg: "initial_configuration",
+  isro: "is_read_only",
+  lsnp: "last_snapshot",
+  lead: "leader",
+  mntr: "monitor",
+  srvr: "server_stats",
+  srst: "stat_reset",
+  stat: "stats",
+  snap: "snapshot",
+  wchs: "watch_summary",
+  wchc: "watches",
+  wchp: "watches_by_path",
+};
+
+/** Commands that also answer while nothing is served. */
+const alwaysAnswered: ReadonlySet<string> = new Set(["configuration", "environment", "is_read_only", "ruok"]);
+
+function page(): HttpResponse {
+  const items = Object.keys(commands)
+    .map((name) => `<a href="/commands/${name}">${name}</a><br/>`)
+    .join("\n");
+  return {
+    status: 200,
+    contentType: "text/html",
+    body: `<!doctype html><title>Commands</title>\n${items}\n`,
+  };
+}
+
+async function run(status: ServerStatus, request: HttpRequest): Promise<Fields> {
+  const asked = request.path.replace(/^\/commands\/?/, "");
+  const name = Object.hasOwn(aliases, asked) ? (aliases[asked] as string) : asked;
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) return { command: asked, error: `Unknown command: ${asked}` };
+  if (!status.isServing && !alwaysAnswered.has(name)) {
+    return { command: name, error: "This ZooKeeper instance is not currently serving requests" };
+  }
+  try {
+    return { ...(await command(status)), command: name, error: null };
+  } catch (error) {
+    return { command: name, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Handles `/commands` and `/commands/NAME`. */
+export function adminHandler(status: ServerStatus): HttpHandler {
+  return async (request) => {
+    if (request.path === "/commands" || request.path === "/commands/") return page();
+    if (!request.path.startsWith("/commands/")) {
+      return { status: 404, contentType: "text/plain", body: "see /commands\n" };
+    }
+    const body = `${JSON.stringify(await run(status, request), null, 2)}\n`;
+    return { status: 200, contentType: "application/json", body };
+  };
+}
