@@ -99,3 +99,11 @@ export function serverError(err: number, operation: string, path: string): ZooKe
 export function resultName(err: number): string {
   return err === ErrorCode.OK ? "OK" : (errorCodeName(err) ?? `UNKNOWN_ERROR (${err})`);
 }
+
+/** The end of a session. */
+export function expiredError(id: bigint, why: string): ZooKeeperError {
+  return new ZooKeeperError(
+    "SESSION_EXPIRED",
+    `session 0x${BigInt.asUintN(64, id).toString(16)} has expired: ${why} (SESSION_EXPIRED)`,
+  );
+}

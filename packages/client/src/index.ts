@@ -13,12 +13,9 @@ export {
   Stat,
   type StatFields,
 } from "@meerkat/wire";
-export {
-  type CreateOptions,
-  type VersionedCallOptions,
-  type WatchableCallOptions,
-  ZooKeeperClient,
-} from "./client.ts";
+export { ZooKeeperClient } from "./client.ts";
+export { bytes, type Codec, json, utf8 } from "./codec.ts";
+export { type FourLetterWordOptions, fourLetterWord } from "./connection/four-letter-word.ts";
 export {
   isZooKeeperError,
   ZooKeeperError,
@@ -37,11 +34,25 @@ export type {
   TransactionResults,
   TransactionSetResult,
 } from "./operations/multi.ts";
+export type { ReadOperation, ReadResult, ReadResults } from "./operations/multi-read.ts";
+export type { ReconfigChange } from "./operations/reconfig.ts";
 export { clientDefaults, type ZooKeeperClientOptions } from "./options.ts";
+export { isRetryable, type RetryOptions } from "./retry.ts";
+export { type DigestMd5Options, digestMd5 } from "./sasl/digest-md5.ts";
 export type { AuthInfo } from "./session/auth-list.ts";
 export type { CallOptions, WatchEvent, WatchListener } from "./session/request.ts";
-export type { SessionCredentials } from "./session/session.ts";
+export type { SaslExchange, SaslMechanism } from "./session/sasl.ts";
 export type { SessionHandle } from "./session/session-handle.ts";
+export type { SessionCredentials } from "./session/session-identity.ts";
 export type { ClientState } from "./session/state.ts";
 export type { Transaction } from "./transaction.ts";
 export type { PersistentWatch } from "./watches/persistent-watch.ts";
+export type { WatchedKind } from "./watches/watcher.ts";
+export type { Znode, ZnodeValue } from "./znode.ts";
+export type {
+  CreateOptions,
+  SetOptions,
+  VersionedCallOptions,
+  WatchableCallOptions,
+  ZnodeOperations,
+} from "./znode-operations.ts";

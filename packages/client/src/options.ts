@@ -3,7 +3,8 @@
 import { InvalidArgumentError, type Runtime, type TlsClientOptions } from "@meerkat/runtime";
 import { type Acl, OPEN_ACL } from "@meerkat/wire";
 import type { AuthInfo } from "./session/auth-list.ts";
-import type { SessionCredentials } from "./session/session.ts";
+import type { SaslMechanism } from "./session/sasl.ts";
+import type { SessionCredentials } from "./session/session-identity.ts";
 
 /** Everything a client can be told. Times in milliseconds. */
 export interface ZooKeeperClientOptions {
@@ -39,6 +40,8 @@ export interface ZooKeeperClientOptions {
   readonly shuffleHosts?: boolean | undefined;
   /** Identities, for instance `{ scheme: "digest", auth: "user:password" }`. */
   readonly auth?: readonly AuthInfo[] | undefined;
+  /** SASL, for servers that ask for it: `digestMd5({ username, password })`, or a mechanism of your own. */
+  readonly sasl?: SaslMechanism | undefined;
   /** Connect with TLS; with `cert` and `key` the client proves itself too. */
   readonly tls?: TlsClientOptions | undefined;
   /** A session to go on with, as `client.handOver()` gave it. */
@@ -71,6 +74,7 @@ export interface ResolvedClientOptions {
   readonly readOnly: boolean;
   readonly shuffleHosts: boolean;
   readonly auth: readonly AuthInfo[];
+  readonly sasl: SaslMechanism | undefined;
   readonly tls: TlsClientOptions | undefined;
   readonly session: SessionCredentials | undefined;
   readonly defaultAcl: readonly Acl[];
@@ -93,6 +97,7 @@ export const clientDefaults: Omit<ResolvedClientOptions, "hosts"> = {
   readOnly: false,
   shuffleHosts: true,
   auth: [],
+  sasl: undefined,
   tls: undefined,
   session: undefined,
   defaultAcl: OPEN_ACL,

@@ -141,3 +141,12 @@ export class Connection {
     }
   }
 }
+
+/** For connections that nobody cares about any more. */
+export const silentHandler: ConnectionHandler = {
+  onConnect() {},
+  onFrame() {},
+  onChunkEnd() {},
+  onDrain() {},
+  onClose() {},
+};

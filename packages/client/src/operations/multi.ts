@@ -91,7 +91,11 @@ function transactionResult(result: MultiResult, chroot: Chroot): unknown {
       return { path: chroot.inward(result.path), stat: result.stat };
     case OpCode.setData:
       return { stat: result.stat };
-    default:
+    case OpCode.delete:
+    case OpCode.check:
+    case OpCode.getData:
+    case OpCode.getChildren:
+    case OpCode.error:
       return undefined;
   }
 }

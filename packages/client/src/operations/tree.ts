@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations on more than one znode, made of the simple ones: they are not atomic.
 import { type Acl, joinPath } from "@meerkat/wire";
-import { isZooKeeperError } from "../errors.ts";
+import { isZooKeeperError, type ZooKeeperError } from "../errors.ts";
 import type { CallOptions } from "../session/request.ts";
 
 /** The simple operations that these are made of. */
@@ -84,7 +84,7 @@ export async function deleteRecursive(client: TreeClient, path: string, call: Ca
     const all = await listSubtree(client, path, call);
     const doomed = path === "/" ? all.slice(1).filter((each) => !/^\/zookeeper(\/|$)/.test(each)) : all;
     doomed.reverse();
-    let notEmpty: unknown;
+    let notEmpty: ZooKeeperError | undefined;
     for (let start = 0; start < doomed.length; start += STEP_REQUESTS) {
       const step = doomed.slice(start, start + STEP_REQUESTS);
       await Promise.all(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { OpCode } from "@meerkat/wire";
+// Requests of the session itself.
+import { ErrorCode, OpCode } from "@meerkat/wire";
 import type { Operation } from "./request.ts";
 
 /** closeSession: no body either way. The server deletes the session's ephemeral znodes, replies and closes. */
@@ -9,4 +10,17 @@ export const closeSessionOperation: Operation<true> = {
   replayable: true,
   write() {},
   read: () => true,
+};
+
+/** Answered when everything sent before it is: an exists whose answer does not matter. */
+export const barrierOperation: Operation<true> = {
+  code: OpCode.exists,
+  name: "handOver",
+  replayable: true,
+  write(writer, request) {
+    writer.ustring(request.path);
+    writer.bool(false);
+  },
+  read: () => true,
+  fromError: (err) => (err === ErrorCode.NO_NODE || err === ErrorCode.NO_AUTH ? true : undefined),
 };

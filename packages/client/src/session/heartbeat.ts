@@ -3,6 +3,7 @@
 // server lives; an answered one proves that the server knew of us when it was sent, and from that moment
 // the session is good for its timeout. One timer serves all three.
 import type { Clock, Timer } from "@meerkat/runtime";
+import { OpCode, Xid } from "@meerkat/wire";
 import type { Connection } from "../connection/connection.ts";
 import type { TickClock } from "./tick-clock.ts";
 
@@ -18,7 +19,6 @@ export interface HeartbeatOptions {
   readonly ticks: TickClock;
   /** Tick at which the newest answered request was sent. */
   readonly lastAnsweredTick: () => number;
-  readonly sendPing: (connection: Connection) => void;
   /** Nothing was heard for `silentMs`: the connection is dead. */
   readonly onSilence: (connection: Connection, silentMs: number) => void;
   /** The server may have given the session up. */
@@ -107,7 +107,7 @@ export class Heartbeat {
   }
 
   #beat(): void {
-    const { clock, ticks, onDoubt, onSilence, sendPing } = this.#options;
+    const { clock, ticks, onDoubt, onSilence } = this.#options;
     this.#timer = undefined;
     const now = ticks.now();
     if (now >= this.#doubtTick()) {
@@ -134,4 +134,14 @@ export class Heartbeat {
     }
     this.#schedule();
   }
+}
+
+/** Ping => header alone. Sent at once, not at the tick's end: its time counts. */
+function sendPing(connection: Connection): void {
+  const { writer } = connection;
+  const frame = writer.beginFrame();
+  writer.int(Xid.ping);
+  writer.int(OpCode.ping);
+  writer.endFrame(frame);
+  connection.flush();
 }

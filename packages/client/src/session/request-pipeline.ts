@@ -3,13 +3,14 @@
 // request to settle it exactly once: by its reply, its time limit, its signal, or the end of the
 // connection. It knows frames and xids, but not sessions.
 
-import type { Clock, Logger, Timer } from "@meerkat/runtime";
+import type { Clock, Timer } from "@meerkat/runtime";
 import { ErrorCode, type JuteReader, WireFormatError } from "@meerkat/wire";
 import type { Chroot } from "../chroot.ts";
 import type { Connection } from "../connection/connection.ts";
 import { requestChannel } from "../diagnostics.ts";
-import { serverError, ZooKeeperError } from "../errors.ts";
+import { ZooKeeperError } from "../errors.ts";
 import type { CallOptions, Request } from "./request.ts";
+import { RequestErrors } from "./request-errors.ts";
 import { RequestRing } from "./request-ring.ts";
 import type { TickClock } from "./tick-clock.ts";
 
@@ -26,13 +27,14 @@ export interface WatchSink {
   needsServerWatch(request: Request): boolean;
   /** Called in the step that processes the reply, before the promise settles. */
   register(request: Request, err: number): void;
+  /** The same for a request that was given up: its watch has no listener. */
+  orphaned(request: Request, err: number): void;
 }
 
 /** What a pipeline needs; all limits are resolved. */
 export interface PipelineOptions {
   readonly clock: Clock;
   readonly ticks: TickClock;
-  readonly logger: Logger;
   readonly chroot: Chroot;
   readonly watches: WatchSink;
   readonly requestTimeoutMs: number;
@@ -59,6 +61,7 @@ export class RequestPipeline {
 
   readonly #options: PipelineOptions;
   readonly #ticks: TickClock;
+  readonly #errors: RequestErrors;
   readonly #inFlightMax: number;
   readonly #requestBytesMax: number;
   readonly #inFlight: RequestRing = new RequestRing();
@@ -74,6 +77,7 @@ export class RequestPipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#ticks = options.ticks;
+    this.#errors = new RequestErrors(options.chroot, options.explain);
     this.#inFlightMax = options.inFlightMax;
     this.#requestBytesMax = options.requestBytesMax;
   }
@@ -161,7 +165,7 @@ export class RequestPipeline {
         queue.push(request);
       } else {
         dropped++;
-        this.#fail(request, this.#connectionLoss(request, reason));
+        this.#fail(request, this.#errors.connectionLoss(request, reason));
       }
     }
     for (const request of this.#waiting.drain()) queue.push(request);
@@ -183,7 +187,10 @@ export class RequestPipeline {
     this.lastAnsweredTick = request.sentTick;
     const { operation } = request;
     if (operation.onReply !== undefined) operation.onReply(request, err);
-    if (request.settled) return;
+    if (request.settled) {
+      if (request.watch !== undefined) this.#options.watches.orphaned(request, err);
+      return;
+    }
     if (request.watch !== undefined) this.#options.watches.register(request, err);
     let value: unknown;
     if (err === ErrorCode.OK) {
@@ -194,13 +201,13 @@ export class RequestPipeline {
           this.#fail(request, error);
           return;
         }
-        this.#fail(request, this.#unreadable(request, error));
+        this.#fail(request, this.#errors.unreadable(request, error));
         throw error;
       }
     } else {
       value = operation.fromError?.(err);
       if (value === undefined) {
-        this.#fail(request, serverError(err, operation.name, this.#userPath(request)));
+        this.#fail(request, this.#errors.refused(request, err));
         return;
       }
     }
@@ -208,18 +215,15 @@ export class RequestPipeline {
     (request.resolve as (value: unknown) => void)(value);
   }
 
-  /** Rejects the waiting requests that `which` picks with `error(request)`; returns how many. */
-  rejectWaiting(
-    which: (request: Request) => boolean,
-    error: (context: { readonly operation: string; readonly path: string }) => ZooKeeperError,
-  ): number {
+  /** Rejects the waiting requests that `which` picks, because of `reason`; returns how many. */
+  rejectWaiting(reason: ZooKeeperError, which: (request: Request) => boolean): number {
     const kept = new RequestRing();
     let rejected = 0;
     for (const request of this.#waiting.drain()) {
       if (request.settled) continue;
       if (which(request)) {
         rejected++;
-        this.#fail(request, error({ operation: request.operation.name, path: this.#userPath(request) }));
+        this.#fail(request, this.#errors.of(request, reason.code, reason.message, reason));
       } else {
         kept.push(request);
       }
@@ -267,13 +271,13 @@ export class RequestPipeline {
       );
     } catch (error) {
       writer.truncate(frame);
-      this.#fail(request, this.#unwritable(request, error));
+      this.#fail(request, this.#errors.unwritable(request, error));
       return;
     }
     const frameBytes = writer.length - frame - 4;
     if (frameBytes > this.#requestBytesMax) {
       writer.truncate(frame);
-      this.#fail(request, this.#tooLarge(request, frameBytes));
+      this.#fail(request, this.#errors.tooLarge(request, frameBytes, this.#requestBytesMax));
       return;
     }
     writer.endFrame(frame);
@@ -288,7 +292,7 @@ export class RequestPipeline {
     if (this.#waiting.size >= this.#options.waitingMax) {
       this.#dropSettled();
       if (this.#waiting.size >= this.#options.waitingMax) {
-        this.#fail(request, this.#queueFull(request));
+        this.#fail(request, this.#errors.queueFull(request, this.#options.waitingMax));
         return;
       }
     }
@@ -308,7 +312,7 @@ export class RequestPipeline {
         const request = this.#inFlight.at(index) as Request;
         if (request.xid !== xid) continue;
         if (!request.settled) {
-          this.#fail(request, serverError(err, request.operation.name, this.#userPath(request)));
+          this.#fail(request, this.#errors.refused(request, err));
         }
         return;
       }
@@ -323,11 +327,11 @@ export class RequestPipeline {
   /** Links the caller's signal; false when it has aborted already. */
   #link(request: Request, signal: AbortSignal): boolean {
     if (signal.aborted) {
-      this.#fail(request, this.#aborted(request, signal));
+      this.#fail(request, this.#errors.aborted(request, signal));
       return false;
     }
     const onAbort = (): void => {
-      if (!request.settled) this.#fail(request, this.#aborted(request, signal));
+      if (!request.settled) this.#fail(request, this.#errors.aborted(request, signal));
     };
     request.signal = signal;
     request.onAbort = onAbort;
@@ -363,7 +367,7 @@ export class RequestPipeline {
         const request = ring.at(index) as Request;
         if (request.settled || request.timeoutMs === 0) continue;
         if (request.deadlineTick <= now) {
-          this.#fail(request, this.#timedOut(request, now));
+          this.#fail(request, this.#errors.timedOut(request, now));
           expiredWaiting ||= ring === this.#waiting;
         } else if (request.deadlineTick < next) {
           next = request.deadlineTick;
@@ -396,66 +400,5 @@ export class RequestPipeline {
       durationMs: request.xid === 0 ? 0 : this.#ticks.now() - request.sentTick,
       error,
     });
-  }
-
-  #userPath(request: Request): string {
-    return this.#options.chroot.inward(request.path);
-  }
-
-  #error(
-    request: Request,
-    code: ConstructorParameters<typeof ZooKeeperError>[0],
-    why: string,
-    cause?: unknown,
-  ) {
-    const path = this.#userPath(request);
-    const operation = request.operation.name;
-    return new ZooKeeperError(code, `${operation} ${path}: ${why} (${code})`, {
-      // Not written: surely not executed. A read leaves nothing behind either way.
-      effect: request.xid === 0 || request.operation.replayable ? "none" : "unknown",
-      context: { path, operation },
-      cause,
-    });
-  }
-
-  #connectionLoss(request: Request, reason: Error | undefined): ZooKeeperError {
-    const why = request.operation.replayable
-      ? `the connection was lost ${request.replays + 1} times before the reply`
-      : "the connection was lost before the reply; it may or may not have been executed";
-    return this.#error(request, "CONNECTION_LOSS", why, reason);
-  }
-
-  #timedOut(request: Request, now: number): ZooKeeperError {
-    const why =
-      request.xid === 0
-        ? `not sent within ${request.timeoutMs} ms: ${this.#options.explain()}`
-        : `no reply within ${request.timeoutMs} ms (sent ${now - request.sentTick} ms ago)`;
-    return this.#error(request, "TIMEOUT", why);
-  }
-
-  #aborted(request: Request, signal: AbortSignal): ZooKeeperError {
-    const why = request.xid === 0 ? "aborted before it was sent" : "aborted before the reply";
-    return this.#error(request, "ABORTED", why, signal.reason);
-  }
-
-  #queueFull(request: Request): ZooKeeperError {
-    const why = `${this.#options.waitingMax} requests wait already; slow down or raise waitingMax`;
-    return this.#error(request, "QUEUE_FULL", why);
-  }
-
-  #tooLarge(request: Request, frameBytes: number): ZooKeeperError {
-    const max = this.#requestBytesMax;
-    const why =
-      `the request has ${frameBytes} bytes, the limit is ${max}. Keep znodes small and store large data ` +
-      "elsewhere, or raise jute.maxbuffer on all servers and requestBytesMax here";
-    return this.#error(request, "REQUEST_TOO_LARGE", why);
-  }
-
-  #unwritable(request: Request, error: unknown): ZooKeeperError {
-    return this.#error(request, "MARSHALLING_ERROR", "the arguments cannot be written", error);
-  }
-
-  #unreadable(request: Request, error: unknown): ZooKeeperError {
-    return this.#error(request, "PROTOCOL_ERROR", "the reply is malformed", error);
   }
 }

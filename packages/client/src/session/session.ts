@@ -3,63 +3,38 @@
 // and asks for the next. It owns the current connection and hands what arrives to the pipeline, the
 // watches and the heartbeat. At any time there is at most one connection and one search for one.
 import assert from "node:assert";
-import { Backoff, Emitter, type Runtime, type TlsClientOptions } from "@meerkat/runtime";
-import { type ConnectResponse, ErrorCode, EventType, type JuteReader, OpCode, Xid } from "@meerkat/wire";
-import type { Chroot } from "../chroot.ts";
-import type { Connection, ConnectionHandler } from "../connection/connection.ts";
+import { Backoff, Emitter, errorFrom } from "@meerkat/runtime";
+import { type ConnectResponse, ErrorCode, EventType, type JuteReader, Xid } from "@meerkat/wire";
+import { type Connection, type ConnectionHandler, silentHandler } from "../connection/connection.ts";
 import { Connector, type ConnectRequestFields } from "../connection/connector.ts";
-import { formatHost, type HostAddress, type HostList } from "../connection/host-list.ts";
+import { formatHost, type HostAddress } from "../connection/host-list.ts";
 import { connectChannel, sessionChannel, stateChannel } from "../diagnostics.ts";
-import { ZooKeeperError } from "../errors.ts";
+import { expiredError, ZooKeeperError } from "../errors.ts";
 import { type AuthInfo, AuthList } from "./auth-list.ts";
-import { closeSessionOperation } from "./close-session.ts";
+import { barrierOperation, closeSessionOperation } from "./close-session.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { ReadWriteSearch } from "./read-write-search.ts";
+import { ReadyWaiters } from "./ready-waiters.ts";
 import { type CallOptions, Request } from "./request.ts";
 import { RequestPipeline } from "./request-pipeline.ts";
+import { authenticate, type SaslMechanism } from "./sasl.ts";
+import { SearchReport } from "./search-report.ts";
 import { SessionHandle } from "./session-handle.ts";
-import type { SessionWatches, WatchChunk } from "./session-watches.ts";
+import { type SessionCredentials, SessionIdentity } from "./session-identity.ts";
+import type { SessionOptions } from "./session-options.ts";
+import type { WatchChunk } from "./session-watches.ts";
 import { writeSetWatches } from "./set-watches.ts";
 import { type ClientState, canMove, isConnected } from "./state.ts";
 import { TickClock } from "./tick-clock.ts";
 
-const PASSWORD_BYTES = 16;
 /** A connection that lasted so long was good: the next search starts without the grown delay. */
 const STABLE_MS = 5_000;
 /** A close without a connection waits no longer than this for one. */
 const CLOSE_UNCONNECTED_MS = 1_000;
+/** Servers that refuse a SASL client may just drop it; so many drops in a row count as a refusal. */
+const SASL_DROPS_MAX = 3;
 
-/** What a session needs; all limits are resolved. */
-export interface SessionOptions {
-  readonly runtime: Runtime;
-  readonly hosts: HostList;
-  readonly chroot: Chroot;
-  readonly watches: SessionWatches;
-  readonly tls: TlsClientOptions | undefined;
-  readonly auth: readonly AuthInfo[];
-  readonly sessionTimeoutMs: number;
-  readonly renewSession: boolean;
-  readonly readOnly: boolean;
-  readonly credentials: SessionCredentials | undefined;
-  readonly connectTimeoutMs: number | undefined;
-  readonly closeTimeoutMs: number;
-  readonly reconnectDelayMs: { readonly initialMs: number; readonly maxMs: number };
-  readonly requestTimeoutMs: number;
-  readonly inFlightMax: number;
-  readonly waitingMax: number;
-  readonly requestBytesMax: number;
-  readonly replyBytesMax: number;
-}
-
-/** What it takes to go on with a session elsewhere. Whoever has it owns the session: keep it secret. */
-export interface SessionCredentials {
-  readonly id: bigint;
-  readonly password: Buffer;
-}
-
-interface ReadyWaiter {
-  resolve(): void;
-  reject(error: Error): void;
-}
+const closedError = (why: string): ZooKeeperError => new ZooKeeperError("CLOSED", `${why} (CLOSED)`);
 
 /** See the head of this file. */
 export class Session {
@@ -75,7 +50,11 @@ export class Session {
   readonly #auth: AuthList;
   readonly #heartbeat: Heartbeat;
   readonly #connector: Connector;
+  readonly #readWriteSearch: ReadWriteSearch;
   readonly #backoff: Backoff;
+  readonly #identity: SessionIdentity;
+  readonly #report: SearchReport = new SearchReport();
+  readonly #ready: ReadyWaiters = new ReadyWaiters();
   readonly #handler: ConnectionHandler;
   #state: ClientState = "idle";
   #handle: SessionHandle;
@@ -83,56 +62,52 @@ export class Session {
   #host: HostAddress | undefined;
   #connectedTick = 0;
   #handshakeTick = 0;
-  /** 0n: ask for a new session. */
-  #id = 0n;
-  #password: Buffer = Buffer.alloc(PASSWORD_BYTES);
-  /** Last zxid seen, as halves: no server that is behind it will do. */
-  #zxidHigh = 0;
-  #zxidLow = 0;
+  /** The session came from a read-only server, which makes up ids: no other server knows it. */
+  #localToReadOnlyServer = false;
+  #saslDrops = 0;
   /** Chunks of watches sent on this connection and not answered yet. */
   #armings: WatchChunk[] = [];
-  readonly #readyWaiters = new Set<ReadyWaiter>();
-  #failures = new Map<string, string>();
-  /** Since when servers have been closing connections without a word. */
-  #silentSinceTick: number | undefined;
   #closing: Promise<void> | undefined;
-  /** Why the session is over for good, once it is. */
+  /** Why the client is over for good, once it is. */
   #terminal: ZooKeeperError | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    const { runtime } = options;
+    const { runtime, hosts, tls } = options;
     this.#ticks = new TickClock(runtime.clock);
     this.timeoutMs = options.sessionTimeoutMs;
     this.#auth = new AuthList(options.auth);
+    this.#identity = new SessionIdentity(options.session);
+    this.#backoff = new Backoff(options.reconnectDelayMs, runtime.random);
     this.states = new Emitter((error) => {
       runtime.logger.error({ error }, "a state listener threw");
     });
     this.pipeline = new RequestPipeline({
       ...options,
       clock: runtime.clock,
-      logger: runtime.logger,
       ticks: this.#ticks,
       explain: () => this.explain(),
     });
-    this.pipeline.refuse(
-      () => new ZooKeeperError("CLOSED", "the client is not started; call connect() first (CLOSED)"),
-    );
+    this.pipeline.refuse(() => closedError("the client is not started; call connect() first"));
     this.#heartbeat = new Heartbeat({
       clock: runtime.clock,
       ticks: this.#ticks,
       lastAnsweredTick: () => this.pipeline.lastAnsweredTick,
-      sendPing: (connection) => sendPing(connection),
       onSilence: (connection, silentMs) => this.#onSilence(connection, silentMs),
       onDoubt: () => this.#expire("nothing proved to the server in time that the client lives"),
     });
-    this.#backoff = new Backoff(options.reconnectDelayMs, runtime.random);
-    this.#connector = new Connector({
-      hosts: options.hosts,
+    this.#readWriteSearch = new ReadWriteSearch({
       runtime,
-      tls: options.tls,
+      hosts,
+      tls,
+      onFound: (host) => this.#onReadWriteServer(host),
+    });
+    this.#connector = new Connector({
+      hosts,
+      runtime,
+      tls,
       frameBytesMax: options.replyBytesMax,
-      connectTimeoutMs: () => this.#connectTimeoutMs(),
+      connectTimeoutMs: () => options.connectTimeoutMs ?? Math.max(this.timeoutMs / hosts.size, 1_000),
       nextDelayMs: () => this.#nextDelayMs(),
       request: () => this.#connectRequest(),
       onEstablished: (connection, response, host) => this.#onEstablished(connection, response, host),
@@ -147,10 +122,6 @@ export class Session {
       onDrain: () => this.pipeline.pump(),
       onClose: (error) => this.#onConnectionClose(error),
     };
-    if (options.credentials !== undefined) {
-      this.#id = options.credentials.id;
-      this.#password = Buffer.from(options.credentials.password);
-    }
   }
 
   get state(): ClientState {
@@ -162,11 +133,6 @@ export class Session {
     return this.#handle;
   }
 
-  /** Id and password of the current session; undefined when there is none. */
-  get credentials(): SessionCredentials | undefined {
-    return this.#id === 0n ? undefined : { id: this.#id, password: Buffer.from(this.#password) };
-  }
-
   /** The server in use, for people. */
   get server(): string | undefined {
     return this.#connection === undefined || this.#host === undefined ? undefined : formatHost(this.#host);
@@ -174,7 +140,7 @@ export class Session {
 
   /** The last zxid seen. */
   get lastZxid(): bigint {
-    return (BigInt(this.#zxidHigh) << 32n) | BigInt(this.#zxidLow >>> 0);
+    return this.#identity.lastZxid;
   }
 
   /** Starts looking for a server, from `idle` and `expired`; otherwise does nothing. */
@@ -182,7 +148,7 @@ export class Session {
     const again = this.#state === "expired";
     if (!again && this.#state !== "idle") return;
     this.pipeline.refuse(undefined);
-    if (this.#id !== 0n) this.#heartbeat.start(this.timeoutMs, this.#ticks.now());
+    if (this.#identity.id !== 0n) this.#heartbeat.start(this.timeoutMs, this.#ticks.now());
     this.#setState("connecting");
     // A listener may have closed the client meanwhile.
     if (this.state === "connecting") this.#connector.start(again ? this.#nextDelayMs() : 0);
@@ -191,10 +157,7 @@ export class Session {
   /** Resolves when requests are answered; rejects when that will never be. */
   ready(): Promise<void> {
     if (isConnected(this.#state)) return Promise.resolve();
-    if (this.#terminal !== undefined) return Promise.reject(this.#terminal);
-    return new Promise((resolve, reject) => {
-      this.#readyWaiters.add({ resolve, reject });
-    });
+    return this.#terminal === undefined ? this.#ready.wait() : Promise.reject(this.#terminal);
   }
 
   /** Adds an identity to this and all later connections. */
@@ -205,16 +168,23 @@ export class Session {
 
   /** Sends SetWatches for these paths on the current connection, if there is one. */
   arm(chunk: WatchChunk): void {
-    const connection = this.#connection;
-    if (connection !== undefined && isConnected(this.#state)) this.#arm(connection, chunk);
+    if (this.#connection !== undefined && isConnected(this.#state)) this.#arm(this.#connection, chunk);
+  }
+
+  /** Other servers from now on; leaves the current one if it is not among them. */
+  setHosts(hosts: readonly HostAddress[]): void {
+    this.#options.hosts.replace(hosts);
+    const host = this.#host;
+    if (host === undefined || hosts.some((each) => each.host === host.host && each.port === host.port))
+      return;
+    this.#connection?.destroy(new Error(`${formatHost(host)} is no longer one of the hosts`));
   }
 
   /** Why requests are not answered now, as part of a sentence. */
   explain(): string {
-    if (isConnected(this.#state)) return `connected to ${this.server}, which takes no more requests now`;
-    const tried = [...this.#failures].map(([host, reason]) => `${host}: ${reason}`);
-    const why = tried.length === 0 ? "no server has answered yet" : tried.join("; ");
-    return `not connected to any of ${this.#options.hosts.hosts.map(formatHost).join(", ")} (${why})`;
+    return isConnected(this.#state)
+      ? `connected to ${this.server}, which takes no more requests now`
+      : this.#report.describe(this.#options.hosts.hosts);
   }
 
   /** Flushes, closes the session on the server, then the connection. */
@@ -223,14 +193,27 @@ export class Session {
     return this.#closing;
   }
 
+  /** Flushes, then ends the client without closing the session. Undefined when there is none. */
+  async handOver(call: CallOptions | undefined): Promise<SessionCredentials | undefined> {
+    const error = closedError("the session was handed over");
+    this.pipeline.refuse(() => error);
+    try {
+      await this.pipeline.submit(new Request(barrierOperation, "/"), call, true);
+      // A session of a read-only server is unknown to all others.
+      return this.#localToReadOnlyServer ? undefined : this.#identity.credentials;
+    } finally {
+      this.#terminate(error, "closed");
+    }
+  }
+
   /** Drops the connection; the server keeps the session until its timeout. */
   destroy(): void {
-    this.#finish(new ZooKeeperError("CLOSED", "the client was destroyed (CLOSED)"));
+    this.#terminate(closedError("the client was destroyed"), "closed");
   }
 
   async #close(call: CallOptions | undefined): Promise<void> {
-    const closed = new ZooKeeperError("CLOSED", "the client is closed (CLOSED)");
-    if (this.#id !== 0n && this.#state !== "idle" && this.#terminal === undefined) {
+    const closed = closedError("the client is closed");
+    if (this.#identity.id !== 0n && this.#state !== "idle" && this.#terminal === undefined) {
       this.pipeline.refuse(() => closed);
       this.#handle.end(closed);
       const { closeTimeoutMs } = this.#options;
@@ -245,52 +228,36 @@ export class Session {
           this.#options.runtime.logger.warn({ error }, "the session was not closed on the server");
         });
     }
-    this.#finish(closed);
+    this.#terminate(closed, "closed");
   }
 
-  #finish(reason: ZooKeeperError): void {
-    if (this.#state === "closed") return;
-    this.#terminate(reason, "closed");
-  }
-
-  /** Ends everything for good, with `state` closed or authFailed. */
+  /** Ends the client for good. */
   #terminate(reason: ZooKeeperError, state: "closed" | "authFailed"): void {
+    if (this.#state === "closed" || this.#state === state) return;
     this.#terminal = reason;
     this.#connector.stop();
+    this.#readWriteSearch.stop();
     this.#heartbeat.stop();
-    const dropped =
-      this.#dropConnection(reason, state === "closed") + this.#rejectWaiting(reason, () => true);
+    const dropped = this.#dropConnection(reason) + this.pipeline.rejectWaiting(reason, () => true);
     this.pipeline.refuse(() => reason);
     this.pipeline.stop();
     this.#auth.failWaiters(reason);
     this.#publishSession(state === "closed" ? "closed" : "lost", reason, dropped);
-    this.#id = 0n;
+    this.#identity.clear();
     this.#handle.end(reason);
+    this.#ready.reject(reason);
     this.#setState(state);
-    for (const waiter of this.#readyWaiters) waiter.reject(reason);
-    this.#readyWaiters.clear();
   }
 
   /** Forgets the current connection and closes it; returns how many requests were lost with it. */
-  #dropConnection(reason: Error, gently: boolean): number {
+  #dropConnection(reason: Error): number {
     const connection = this.#connection;
     if (connection === undefined) return 0;
     this.#connection = undefined;
     connection.handler = silentHandler;
-    if (gently) connection.end();
+    connection.end();
     connection.destroy();
     return this.pipeline.detach(reason);
-  }
-
-  #rejectWaiting(reason: ZooKeeperError, which: (request: Request) => boolean): number {
-    return this.pipeline.rejectWaiting(
-      which,
-      ({ operation, path }) =>
-        new ZooKeeperError(reason.code, `${operation} ${path}: ${reason.message}`, {
-          context: { operation, path },
-          cause: reason,
-        }),
-    );
   }
 
   #setState(state: ClientState): void {
@@ -299,13 +266,10 @@ export class Session {
     assert(canMove(from, state), `a client cannot go from ${from} to ${state}`);
     this.#state = state;
     if (stateChannel.hasSubscribers) {
-      stateChannel.publish({ client: this, from, to: state, sessionId: this.#id });
+      stateChannel.publish({ client: this, from, to: state, sessionId: this.#identity.id });
     }
     this.#options.runtime.logger.debug({ from, to: state }, "client state");
-    if (isConnected(state)) {
-      for (const waiter of this.#readyWaiters) waiter.resolve();
-      this.#readyWaiters.clear();
-    }
+    if (isConnected(state)) this.#ready.resolve();
     this.states.emit(state);
   }
 
@@ -318,48 +282,34 @@ export class Session {
 
   #publishSession(event: string, reason: Error | undefined, droppedRequests: number): void {
     if (!sessionChannel.hasSubscribers) return;
-    sessionChannel.publish({ client: this, sessionId: this.#id, event, reason, droppedRequests });
-  }
-
-  // --- connecting ---
-
-  #connectTimeoutMs(): number {
-    return this.#options.connectTimeoutMs ?? Math.max(this.timeoutMs / this.#options.hosts.size, 1_000);
+    sessionChannel.publish({ client: this, sessionId: this.#identity.id, event, reason, droppedRequests });
   }
 
   /** While a session waits to be resumed, its timeout bounds the delay. */
   #nextDelayMs(): number {
     const delayMs = this.#backoff.nextMs();
-    return this.#id === 0n ? delayMs : Math.min(delayMs, this.timeoutMs / 6);
+    return this.#identity.id === 0n ? delayMs : Math.min(delayMs, this.timeoutMs / 6);
   }
 
   #connectRequest(): ConnectRequestFields {
     this.#handshakeTick = this.#ticks.now();
-    this.#forgetZxidIfAhead();
-    return {
-      protocolVersion: 0,
-      lastZxidSeen: this.lastZxid,
+    const identity = this.#identity;
+    // A server behind our last zxid closes the connection without a word. When that has gone on for a whole
+    // session timeout and the session is over, the ensemble was wiped or restored: start from scratch.
+    if (identity.id === 0n && identity.lastZxid !== 0n) {
+      if (this.#report.silentMs(this.#handshakeTick) >= this.timeoutMs) {
+        this.#options.runtime.logger.warn(
+          { lastZxid: identity.lastZxid },
+          "all servers refuse without a word: taken for an ensemble with older data, the last zxid is dropped",
+        );
+        identity.forgetZxid();
+      }
+    }
+    return identity.connectRequest({
       timeoutMs: this.#options.sessionTimeoutMs,
-      sessionId: this.#id,
-      password: this.#password,
       readOnly: this.#options.readOnly,
-    };
-  }
-
-  /**
-   * A server behind our last zxid closes the connection without a word. When that has gone on for a whole
-   * session timeout and the session is over, the ensemble was wiped or restored: start from scratch.
-   */
-  #forgetZxidIfAhead(): void {
-    const since = this.#silentSinceTick;
-    if (this.#id !== 0n || since === undefined || this.#ticks.now() - since < this.timeoutMs) return;
-    if (this.lastZxid === 0n) return;
-    this.#options.runtime.logger.warn(
-      { lastZxid: this.lastZxid },
-      "all servers refuse without a word: taken for an ensemble with older data, so the last zxid is dropped",
-    );
-    this.#zxidHigh = this.#zxidLow = 0;
-    this.#silentSinceTick = undefined;
+      fresh: this.#localToReadOnlyServer,
+    });
   }
 
   #onFailure(host: string, reason: Error, silent: boolean): void {
@@ -367,8 +317,7 @@ export class Session {
       silent && this.lastZxid !== 0n
         ? "closed the connection without an answer (not serving, or its data is older than what this client saw)"
         : reason.message;
-    this.#failures.set(host, why);
-    if (silent) this.#silentSinceTick ??= this.#ticks.now();
+    this.#report.add(host, why, silent, this.#ticks.now());
     this.#options.runtime.logger.debug({ host, error: reason }, "a server did not take the session");
     if (connectChannel.hasSubscribers) connectChannel.publish({ client: this, host, error: reason });
   }
@@ -377,7 +326,7 @@ export class Session {
     if (response.timeoutMs <= 0) {
       connection.handler = silentHandler;
       connection.destroy();
-      if (this.#id !== 0n) this.#expire("the server says so");
+      if (this.#identity.id !== 0n) this.#expire("the server says so");
       else this.#connector.start(this.#nextDelayMs());
       return;
     }
@@ -388,17 +337,49 @@ export class Session {
     this.#connection = connection;
     this.#host = host;
     this.#connectedTick = this.#ticks.now();
-    this.#failures = new Map();
-    this.#silentSinceTick = undefined;
+    this.#report.clear();
     this.timeoutMs = response.timeoutMs;
+    const readOnly = response.readOnly === true;
     const resumed = response.sessionId === this.#handle.id;
-    this.#id = response.sessionId;
-    this.#password = Buffer.from(response.password ?? []);
+    // The made-up session of a read-only server ends with the first real one.
+    if (!resumed && !this.#handle.lost.aborted)
+      this.#handle.end(expiredError(this.#handle.id, "it was local"));
+    this.#localToReadOnlyServer = readOnly && (!resumed || this.#localToReadOnlyServer);
+    this.#identity.set(response.sessionId, response.password);
+    if (!resumed) this.#handle = this.#newHandle(response.sessionId);
     this.#heartbeat.start(response.timeoutMs, this.#handshakeTick);
     this.#heartbeat.attach(connection);
-    if (!resumed) this.#handle = this.#newHandle(response.sessionId);
     this.#publishSession(resumed ? "resumed" : "established", undefined, 0);
-    this.#serve(connection, response.readOnly === true);
+    if (this.#options.sasl === undefined) this.#serve(connection, readOnly);
+    else void this.#authenticate(this.#options.sasl, connection, host, readOnly);
+  }
+
+  /** Runs SASL before anything else is sent. Never rejects. */
+  async #authenticate(
+    mechanism: SaslMechanism,
+    connection: Connection,
+    host: HostAddress,
+    readOnly: boolean,
+  ): Promise<void> {
+    try {
+      await authenticate(mechanism, host, (request) => this.pipeline.submitFirst(request, connection));
+      if (this.#connection !== connection) return;
+      this.#saslDrops = 0;
+      this.#serve(connection, readOnly);
+    } catch (error) {
+      // A lost connection ends the exchange too; then the next connection starts its own.
+      if (this.#connection === connection) this.#failAuth(errorFrom(error));
+    }
+  }
+
+  #failAuth(error: Error): void {
+    const failure =
+      error instanceof ZooKeeperError && error.code === "AUTH_FAILED"
+        ? error
+        : new ZooKeeperError("AUTH_FAILED", `authentication failed: ${error.message} (AUTH_FAILED)`, {
+            cause: error,
+          });
+    this.#terminate(failure, "authFailed");
   }
 
   /** Identities, then watches, then requests: in this order on every connection. */
@@ -407,6 +388,7 @@ export class Session {
     this.#armings = [];
     for (const chunk of this.#options.watches.chunks()) this.#arm(connection, chunk);
     this.pipeline.attach(connection);
+    if (readOnly) this.#readWriteSearch.start();
     this.#setState(readOnly ? "readOnly" : "connected");
   }
 
@@ -416,7 +398,11 @@ export class Session {
     connection.scheduleFlush();
   }
 
-  // --- what arrives ---
+  #onReadWriteServer(host: HostAddress): void {
+    if (this.#state !== "readOnly") return;
+    this.#options.hosts.prefer(host);
+    this.#connection?.destroy(new Error(`leaving the read-only server: ${formatHost(host)} takes writes`));
+  }
 
   #onFrame(reader: JuteReader): void {
     const xid = reader.int();
@@ -425,12 +411,14 @@ export class Session {
     const err = reader.int();
     if (xid > 0) {
       // Only replies move the last zxid: other frames carry -1, 0 or the zxid of something not seen yet.
-      if (zxidHigh > 0 || (zxidHigh === 0 && zxidLow !== 0)) {
-        this.#zxidHigh = zxidHigh;
-        this.#zxidLow = zxidLow;
-      }
+      this.#identity.sawZxid(zxidHigh, zxidLow);
       this.pipeline.onReply(reader, xid, err);
       if (err === ErrorCode.SESSION_EXPIRED) this.#expire("the server says so");
+      else if (err === ErrorCode.SESSION_CLOSED_REQUIRE_SASL_AUTH) {
+        this.#failAuth(
+          new Error("the server takes only clients that authenticate with SASL; see option sasl"),
+        );
+      }
       return;
     }
     switch (xid) {
@@ -448,7 +436,7 @@ export class Session {
         return;
       case Xid.auth: {
         const error = this.#auth.onReply(err);
-        if (error !== undefined) this.#terminate(error, "authFailed");
+        if (error !== undefined) this.#failAuth(error);
         return;
       }
       default:
@@ -472,68 +460,48 @@ export class Session {
   #onConnectionClose(error: Error | undefined): void {
     const reason = error ?? new Error(`${this.server} closed the connection`);
     this.#options.runtime.logger.debug({ error: reason }, "the connection is lost");
-    if (this.#host !== undefined) this.#failures.set(formatHost(this.#host), reason.message);
+    if (this.#host !== undefined) {
+      this.#report.add(formatHost(this.#host), reason.message, false, this.#ticks.now());
+    }
     this.#connection = undefined;
     this.#heartbeat.detach();
+    this.#readWriteSearch.stop();
     this.pipeline.detach(reason);
     if (this.#ticks.now() - this.#connectedTick >= STABLE_MS) this.#backoff.reset();
-    this.#setState("suspended");
-    if (this.state === "suspended") this.#connector.start(this.#nextDelayMs());
+    if (isConnected(this.#state)) {
+      this.#setState("suspended");
+    } else if (this.#options.sasl !== undefined && ++this.#saslDrops >= SASL_DROPS_MAX) {
+      this.#failAuth(new Error(`SASL ${this.#options.sasl.name}: the server dropped the connection`));
+    }
+    if (this.state === "suspended" || this.state === "connecting") this.#connector.start(this.#nextDelayMs());
   }
 
   /** The session is over, by the server's word or our own clock. It is never resumed after this. */
   #expire(why: string): void {
-    const id = this.#id;
-    const reason = new ZooKeeperError(
-      "SESSION_EXPIRED",
-      `session 0x${BigInt.asUintN(64, id).toString(16)} has expired: ${why} (SESSION_EXPIRED)`,
-    );
+    const reason = expiredError(this.#identity.id, why);
     const { renewSession } = this.#options;
     this.#connector.stop();
+    this.#readWriteSearch.stop();
     this.#heartbeat.stop();
-    let dropped = this.#dropConnection(reason, false);
+    let dropped = this.#dropConnection(reason);
     this.#handle.end(reason);
     // What was meant for the lost session is not done in the next one; reads are as good there.
-    dropped += this.#rejectWaiting(reason, (request) => !renewSession || !request.operation.replayable);
+    dropped += this.pipeline.rejectWaiting(
+      reason,
+      (request) => !renewSession || !request.operation.replayable,
+    );
     this.#publishSession("lost", reason, dropped);
-    this.#id = 0n;
-    this.#password = Buffer.alloc(PASSWORD_BYTES);
+    this.#identity.clear();
+    this.#localToReadOnlyServer = false;
     if (this.#closing !== undefined) {
-      this.#finish(new ZooKeeperError("CLOSED", "the client is closed (CLOSED)"));
+      this.#terminate(closedError("the client is closed"), "closed");
       return;
     }
     if (!renewSession) this.pipeline.refuse(() => reason);
     this.#setState("expired");
-    this.#afterExpiry(reason);
+    // A listener may have closed the client, or asked for a new session, meanwhile.
+    if (this.state !== "expired") return;
+    if (renewSession) this.start();
+    else this.#ready.reject(reason);
   }
-
-  /** Goes on after an expiry, unless a listener has ended the client. */
-  #afterExpiry(reason: ZooKeeperError): void {
-    if (this.#state !== "expired") return;
-    if (this.#options.renewSession) {
-      this.start();
-      return;
-    }
-    for (const waiter of this.#readyWaiters) waiter.reject(reason);
-    this.#readyWaiters.clear();
-  }
-}
-
-/** For connections that nobody cares about any more. */
-const silentHandler: ConnectionHandler = {
-  onConnect() {},
-  onFrame() {},
-  onChunkEnd() {},
-  onDrain() {},
-  onClose() {},
-};
-
-/** Ping => header alone. Sent at once, not at the tick's end: its time counts. */
-function sendPing(connection: Connection): void {
-  const { writer } = connection;
-  const frame = writer.beginFrame();
-  writer.int(Xid.ping);
-  writer.int(OpCode.ping);
-  writer.endFrame(frame);
-  connection.flush();
 }

@@ -13,7 +13,12 @@ import { OneShotTable } from "./one-shot-table.ts";
 import type { PersistentWatch } from "./persistent-watch.ts";
 
 /** Kinds of one-shot watches that can be told apart on the server. */
-export type OneShotKind = "data" | "child";
+export type OneShotKind = "data" | "children";
+
+/** The kind of the watch that a read leaves. */
+export function kindOf(request: Request): OneShotKind {
+  return request.operation.watchKind === "child" ? "children" : "data";
+}
 
 /** What is watched persistently on one path. */
 export interface PersistentEntry {
@@ -39,6 +44,9 @@ const eventTypes: Readonly<Record<number, WatchEvent["type"]>> = {
 
 /** See the head of this file. */
 export class WatchRegistry implements SessionWatches {
+  /** Called when the server holds a watch that nobody here needs any more. */
+  onOrphan: ((path: string, kind: OneShotKind) => void) | undefined;
+
   readonly #chroot: Chroot;
   readonly #logger: Logger;
   readonly #data = new OneShotTable();
@@ -185,11 +193,27 @@ export class WatchRegistry implements SessionWatches {
    * serves nobody any more.
    */
   removeOneShot(path: string, kind: OneShotKind, listener: WatchListener | undefined): boolean {
-    const tables = kind === "child" ? [this.#child] : [this.#data, this.#exist];
+    const tables = this.#tables(kind);
     let removed = false;
     for (const table of tables) removed = table.remove(path, listener) || removed;
     // A persistent watch on the path would go with it, and does not need it to be gone.
-    return removed && !tables.some((table) => table.has(path)) && !this.#persistent.has(path);
+    return removed && !this.#isNeeded(path, kind);
+  }
+
+  orphaned(request: Request, err: number): void {
+    const kind = kindOf(request);
+    // An exists leaves a watch either way, the others only when they succeed.
+    if (err !== ErrorCode.OK && !(err === ErrorCode.NO_NODE && request.operation.watchKind === "exists"))
+      return;
+    if (!this.#isNeeded(request.path, kind)) this.onOrphan?.(request.path, kind);
+  }
+
+  #tables(kind: OneShotKind): readonly OneShotTable[] {
+    return kind === "children" ? [this.#child] : [this.#data, this.#exist];
+  }
+
+  #isNeeded(path: string, kind: OneShotKind): boolean {
+    return this.#persistent.has(path) || this.#tables(kind).some((table) => table.has(path));
   }
 
   /** Ends everything: the client is closed. */

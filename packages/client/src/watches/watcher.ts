@@ -7,7 +7,10 @@ import type { CallOptions, WatchListener } from "../session/request.ts";
 import type { Session } from "../session/session.ts";
 import { isConnected } from "../session/state.ts";
 import { PersistentWatch } from "./persistent-watch.ts";
-import type { OneShotKind, PersistentEntry, WatchRegistry } from "./watch-registry.ts";
+import { kindOf, type OneShotKind, type PersistentEntry, type WatchRegistry } from "./watch-registry.ts";
+
+/** Kinds of one-shot watches: of `get` and `exists`, of `children`, or both. */
+export type WatchedKind = OneShotKind | "any";
 
 /** What a watcher needs. */
 export interface WatcherOptions {
@@ -24,6 +27,10 @@ export class Watcher {
 
   constructor(options: WatcherOptions) {
     this.#options = options;
+    options.registry.onOrphan = (path, kind) => {
+      // Fails with the connection, and then there is nothing left to forget.
+      void this.#forget(path, kind, undefined).catch(() => {});
+    };
   }
 
   /** Arms a persistent watch on the server's path. */
@@ -67,23 +74,29 @@ export class Watcher {
     return watch;
   }
 
-  /** Gives up one-shot listeners on the server's path. */
+  /** Gives up one-shot listeners on the server's path: one, or all of the kind. */
   async remove(
     path: string,
-    kind: OneShotKind,
+    kind: WatchedKind,
     listener: WatchListener | undefined,
     call: CallOptions | undefined,
   ): Promise<void> {
-    const { session, registry } = this.#options;
-    if (!registry.removeOneShot(path, kind, listener)) return;
+    const { registry } = this.#options;
+    const removals: Promise<unknown>[] = [];
+    for (const each of kind === "any" ? (["data", "children"] as const) : [kind]) {
+      if (registry.removeOneShot(path, each, listener)) removals.push(this.#forget(path, each, call));
+    }
+    await Promise.all(removals);
+  }
+
+  /** The server holds one-shot watches of a kind on a path that nobody here needs: makes it forget them. */
+  async #forget(path: string, kind: OneShotKind, call: CallOptions | undefined): Promise<void> {
+    const { session } = this.#options;
     // Without a connection there is nothing to remove: what is not wanted is not armed again.
     if (!isConnected(session.state)) return;
     // A read on its way will leave a watch of the same kind, and the removal would take it.
-    const sameKind = (watchKind: string | undefined): boolean =>
-      (watchKind === "child") === (kind === "child");
-    if (session.pipeline.hasPendingWatch(path, (request) => sameKind(request.operation.watchKind))) return;
-    const watcherType = kind === "child" ? WatcherType.children : WatcherType.data;
-    await session.pipeline.submit(removeWatchesRequest(path, watcherType), call);
+    if (session.pipeline.hasPendingWatch(path, (request) => kindOf(request) === kind)) return;
+    await session.pipeline.submit(removeWatchesRequest(path, WatcherType[kind]), call);
   }
 
   /** A persistent watch is not wanted any more: tells the server if that changes anything for it. */
