@@ -135,7 +135,7 @@ for (const recursiveWatch of [true, false]) {
       await writer.create("/rpc/leaves", json(1));
       await writer.create("/rpc/changes", json(2));
       await writer.create("/rpc/replaced", json(3));
-      const directory = await open(client);
+      const directory = await open(client, { removalGuard: { shareMax: 1 } });
       expect(addresses(directory)).toHaveLength(3);
 
       await proxy.down();
@@ -147,7 +147,7 @@ for (const recursiveWatch of [true, false]) {
       await writer.create("/rpc/replaced", json(33));
       await writer.create("/rpc/comes", json(4));
       expect(directory.status().ageMs).toBeGreaterThan(0);
-      proxy.restore();
+      await proxy.restore();
       await awaitCondition(() => !directory.snapshot().stale);
       expect(addresses(directory)).toEqual(["127.0.0.1:2", "127.0.0.1:33", "127.0.0.1:4"]);
       expect(directory.snapshot().endpoints.find(({ port }) => port === 2)?.weight).toBe(7);
@@ -161,7 +161,7 @@ for (const recursiveWatch of [true, false]) {
       const writer = closed(await connect(zk));
       await writer.ensurePath("/rpc");
       await writer.create("/rpc/a", json(1));
-      const directory = await open(client);
+      const directory = await open(client, { removalGuard: { shareMax: 1 } });
       await expireSession(proxy, client, writer);
       await writer.create("/rpc/b", json(2));
       await awaitCondition(() => addresses(directory).length === 2 && !directory.snapshot().stale);
@@ -179,24 +179,38 @@ for (const recursiveWatch of [true, false]) {
       expect(directory.snapshot().stale).toBe(false);
     });
 
-    test("keeps the last good list when it is suddenly empty after a gap, then believes it", async () => {
+    test("keeps a list that mostly vanished in a gap, and believes it after a while", async () => {
       const { proxy, client } = await throughProxy(20_000);
       const writer = closed(await connect(zk));
       await writer.ensurePath("/rpc");
-      await writer.create("/rpc/a", json(1));
-      await writer.create("/rpc/b", json(2));
-      const directory = await open(client, { emptyGuardMs: 1_500 });
+      for (const port of [1, 2, 3, 4, 5]) await writer.create(`/rpc/s${port}`, json(port));
+      const directory = await open(client, { removalGuard: { windowMs: 1_500 } });
       await proxy.down();
       await awaitCondition(() => client.state === "suspended");
-      await writer.deleteRecursive("/rpc");
+      for (const port of [1, 2, 3]) await writer.delete(`/rpc/s${port}`);
+      await writer.create("/rpc/s6", json(6));
       const restoredAtMs = performance.now();
-      proxy.restore();
-      await awaitCondition(() => client.state === "connected");
-      const kept: number[] = [];
-      directory.onChange((set) => kept.push(set.endpoints.length));
-      await awaitCondition(() => addresses(directory).length === 0);
+      await proxy.restore();
+      // What is new is taken at once, what is missing is kept.
+      await awaitCondition(() => addresses(directory).length === 6);
+      expect(directory.snapshot().stale).toBe(true);
+      await awaitCondition(() => !directory.snapshot().stale);
       expect(performance.now() - restoredAtMs).toBeGreaterThan(1_400);
-      expect(kept.filter((count) => count !== 2)).toEqual([0]);
+      expect(addresses(directory)).toEqual(["127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"]);
+    });
+
+    test("believes what left in a gap at once when it is not the most of the list", async () => {
+      const { proxy, client } = await throughProxy(20_000);
+      const writer = closed(await connect(zk));
+      await writer.ensurePath("/rpc");
+      for (const port of [1, 2, 3, 4, 5]) await writer.create(`/rpc/s${port}`, json(port));
+      const directory = await open(client);
+      await proxy.down();
+      await awaitCondition(() => client.state === "suspended");
+      await writer.delete("/rpc/s1");
+      await proxy.restore();
+      await awaitCondition(() => !directory.snapshot().stale, { timeoutMs: 5_000 });
+      expect(addresses(directory)).toHaveLength(4);
     });
 
     test("an emptiness after a gap that heals in time is never seen", async () => {
@@ -212,12 +226,14 @@ for (const recursiveWatch of [true, false]) {
       await awaitCondition(() => client.state === "suspended");
       await writer.delete("/rpc/a");
       await writer.delete("/rpc/b");
-      proxy.restore();
+      await proxy.restore();
       await awaitCondition(() => client.state === "connected");
       await client.sync("/rpc");
+      await writer.create("/rpc/b2", json(2));
       await writer.create("/rpc/a2", json(1));
-      await awaitCondition(() => !directory.snapshot().stale && addresses(directory).length === 1);
-      expect([...sizes].sort()).toEqual([1, 2]);
+      await awaitCondition(() => !directory.snapshot().stale && addresses(directory).length === 2);
+      expect([...sizes]).toEqual([2]);
+      expect(directory.snapshot().endpoints.map(({ path }) => path)).toEqual(["/rpc/a2", "/rpc/b2"]);
     });
 
     test("200 registrations come and go, and it ends up equal to the truth", async () => {

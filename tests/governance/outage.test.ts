@@ -139,6 +139,37 @@ describeEachZooKeeper(
   { durable: true },
 );
 
+describeEachZooKeeper(
+  "a ZooKeeper that comes back without its data",
+  (zk) => {
+    const closed = closing();
+
+    test("gets all registrations again, and no caller sees an empty list meanwhile", async () => {
+      const servers = await Promise.all(
+        PORTS.map(async (port) => {
+          const registry = closed(await Registry.connect(clientOptions(zk.address, 1_000)));
+          return registry.register({ host: "127.0.0.1", port });
+        }),
+      );
+      const registry = closed(await Registry.connect(clientOptions(zk.address, 1_000)));
+      const directory = await registry.directory();
+      await awaitCondition(() => addresses(directory).length === 3);
+      const sizes = new Set<number>();
+      directory.onChange((set) => sizes.add(set.endpoints.length));
+      await zk.stop();
+      await zk.start();
+      await awaitCondition(
+        () => servers.every(({ state }) => state === "up") && !directory.snapshot().stale,
+        { timeoutMs: 30_000 },
+      );
+      await awaitCondition(() => JSON.stringify(addresses(directory)) === JSON.stringify(ALL));
+      expect(sizes.has(0)).toBe(false);
+      expect(await members(registry.client)).toHaveLength(3);
+    });
+  },
+  { only: "embedded" },
+);
+
 describeEachZooKeeper("a registry", (zk) => {
   const closed = closing();
 

@@ -188,7 +188,7 @@ describeEachZooKeeper("registering", (zk) => {
     await proxy.down();
     await awaitCondition(() => client.state === "suspended");
     const done = registrar.close();
-    proxy.restore();
+    await proxy.restore();
     await done;
     expect(await members(witness)).toEqual([]);
   });
@@ -227,7 +227,7 @@ describeEachZooKeeper("registering", (zk) => {
         (await members(witness)).some((member) => member.data.includes(String(port))),
       );
       proxy.cut();
-      proxy.restore();
+      await proxy.restore();
       await registering;
     }
     await awaitCondition(async () => (await members(witness)).length === 10);

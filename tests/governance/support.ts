@@ -72,7 +72,7 @@ export async function expireSession(
     timeoutMs: 20_000,
     describe: "the session to expire",
   });
-  proxy.restore();
+  await proxy.restore();
   await awaitCondition(() => victim.state === "connected" && victim.sessionId !== before, {
     describe: "a new session",
   });

@@ -44,9 +44,11 @@ export class MemberTable {
     return this.#bad;
   }
 
-  /** Addresses claimed by at least one member. */
-  get addresses(): number {
-    return this.#claims.size;
+  /** How many of these endpoints are claimed by no member any more. */
+  missing(endpoints: readonly Endpoint[]): number {
+    let count = 0;
+    for (const endpoint of endpoints) if (!this.#claims.has(endpointKey(endpoint))) count++;
+    return count;
   }
 
   paths(): IterableIterator<string> {
@@ -113,17 +115,24 @@ export class MemberTable {
   /**
    * The difference since the last `take`, or undefined when there is none. Two znodes with one address
    * are one endpoint, said by the younger of them: the other is what a restarted server left behind.
+   * `hold` keeps the endpoints that nobody claims any more, until a later call without it.
    */
-  take(previous: EndpointSet, stale: boolean): DirectoryChange | undefined {
+  take(previous: EndpointSet, stale: boolean, hold: boolean = false): DirectoryChange | undefined {
     const added: Endpoint[] = [];
     const removed: Endpoint[] = [];
     const changed: Endpoint[] = [];
+    const held: string[] = [];
     for (const key of this.#touched) {
       const before = this.#published.get(key);
       const after = youngest(this.#claims.get(key));
       if (after === undefined) {
-        if (before !== undefined) removed.push(before);
-        this.#published.delete(key);
+        if (before === undefined) continue;
+        if (hold) {
+          held.push(key);
+        } else {
+          removed.push(before);
+          this.#published.delete(key);
+        }
         continue;
       }
       if (before === undefined) added.push(after);
@@ -132,6 +141,7 @@ export class MemberTable {
       this.#published.set(key, after);
     }
     this.#touched.clear();
+    for (const key of held) this.#touched.add(key);
     const same = added.length + removed.length + changed.length === 0;
     if (same && previous.stale === stale && previous.version > 0) return undefined;
     const endpoints = same ? previous.endpoints : Object.freeze([...this.#published.values()]);

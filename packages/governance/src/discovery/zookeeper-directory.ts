@@ -12,7 +12,7 @@ import {
   type Timer,
   untilAborted,
 } from "@meerkat/runtime";
-import type { DirectoryChange, EndpointSet } from "../endpoint.ts";
+import type { DirectoryChange, Endpoint, EndpointSet } from "../endpoint.ts";
 import { GovernanceError } from "../errors.ts";
 import type { InstanceCodec } from "../registry/instance-codec.ts";
 import { seedCodec } from "../registry/seed-codec.ts";
@@ -33,11 +33,13 @@ export interface ZooKeeperDirectoryOptions {
   /** Bound of the random delay before everything is read again after a gap, ms; default 100. */
   readonly reconnectJitterMs?: number | undefined;
   /**
-   * How long after a gap (reconnect, new session) an empty list is not believed, ms; default 15,000.
-   * Servers that lost their sessions meanwhile register again in this time. An emptiness that arises while
-   * all is well, by deletions seen one by one, is obeyed at once.
+   * Protection against a registry that has lost its members, not its services: for `windowMs` after a gap
+   * (reconnect, new session, start from the cache; default 15,000), endpoints that vanished stay in the
+   * list, marked stale, when they are more than `shareMax` of it (default 0.5; 1 switches this off). Servers whose sessions
+   * expired meanwhile register again in this time, and callers leave out what is dead by themselves. What
+   * is removed while all is well is obeyed at once, a scale to zero included.
    */
-  readonly emptyGuardMs?: number | undefined;
+  readonly removalGuard?: { readonly windowMs?: number; readonly shareMax?: number } | undefined;
   /** Where the last good list is kept across restarts. */
   readonly cache?: DirectoryCache | undefined;
   /** How long to wait for ZooKeeper before starting with the cached list, ms; default 1,000. */
@@ -69,10 +71,11 @@ export class ZooKeeperDirectory implements Directory {
   /** True from the end of a full read until the connection is lost. */
   #synced = false;
   #syncedAtMs: number | undefined;
-  #guardUntilMs = Number.NEGATIVE_INFINITY;
+  /** The list before the last gap, and until when its mass removal is not believed. */
+  #guard: { readonly endpoints: readonly Endpoint[]; untilMs: number } | undefined;
   #lastError: Error | undefined;
   #timer: { readonly dueMs: number; readonly timer: Timer } | undefined;
-  /** Set while an empty list is not believed. */
+  /** Set while a removal is not believed. */
   #guardTimer: Timer | undefined;
   #running: Promise<void> | undefined;
   #onFirst: (() => void) | undefined;
@@ -215,8 +218,8 @@ export class ZooKeeperDirectory implements Directory {
       stale: true,
     });
     this.#table.seed(set);
-    this.#beginGuard();
     this.#publisher.publish({ added: endpoints, removed: [], changed: [], set, previous });
+    this.#guardFromNow();
     return true;
   }
 
@@ -225,7 +228,7 @@ export class ZooKeeperDirectory implements Directory {
     if (connected === this.#connected) return;
     this.#connected = connected;
     if (connected) {
-      this.#beginGuard();
+      this.#guardFromNow();
       this.#reader.invalidate();
       this.#schedule(this.#runtime.random.float() * (this.#options.reconnectJitterMs ?? 100));
     } else {
@@ -235,8 +238,25 @@ export class ZooKeeperDirectory implements Directory {
     }
   }
 
-  #beginGuard(): void {
-    this.#guardUntilMs = this.#runtime.clock.nowMs() + (this.#options.emptyGuardMs ?? 15_000);
+  /** A gap has ended: removals that it brought are looked at with suspicion for a while. */
+  #guardFromNow(): void {
+    const untilMs = this.#runtime.clock.nowMs() + (this.#options.removalGuard?.windowMs ?? 15_000);
+    // Several gaps in a row are judged by the list before the first of them.
+    if (this.#guard === undefined) this.#guard = { endpoints: this.#publisher.set.endpoints, untilMs };
+    else this.#guard.untilMs = untilMs;
+  }
+
+  /** Milliseconds for which removals are to be held; 0 when they are to be obeyed. */
+  #holdMs(): number {
+    if (this.#guard === undefined) return 0;
+    const { endpoints, untilMs } = this.#guard;
+    const leftMs = untilMs - this.#runtime.clock.nowMs();
+    if (leftMs <= 0) {
+      this.#guard = undefined;
+      return 0;
+    }
+    const { shareMax = 0.5 } = this.#options.removalGuard ?? {};
+    return this.#table.missing(endpoints) > endpoints.length * shareMax ? leftMs : 0;
   }
 
   #coalesceMs(): number {
@@ -290,25 +310,23 @@ export class ZooKeeperDirectory implements Directory {
   #publish(): void {
     const { clock, logger } = this.#runtime;
     const previous = this.#publisher.set;
-    const guardLeftMs = this.#guardUntilMs - clock.nowMs();
-    if (this.#table.addresses === 0 && previous.endpoints.length > 0 && guardLeftMs > 0) {
+    const holdMs = this.#holdMs();
+    if (holdMs > 0 && this.#guardTimer === undefined) {
       logger.warn(
-        { root: this.root, kept: previous.endpoints.length, forMs: Math.round(guardLeftMs) },
-        "the list is empty right after a gap; the last good one is kept for now",
+        { root: this.root, listed: previous.endpoints.length, forMs: Math.round(holdMs) },
+        "most of the list vanished in a gap; it is kept for now",
       );
-      this.#publishStale();
-      this.#guardTimer ??= clock.after(guardLeftMs, () => {
+      this.#guardTimer = clock.after(holdMs, () => {
         this.#guardTimer = undefined;
         this.#reader.invalidate();
         this.#schedule(0);
       });
-      return;
     }
-    const change = this.#table.take(previous, false);
+    const change = this.#table.take(previous, holdMs > 0, holdMs > 0);
     if (change === undefined) return;
     this.#publisher.publish(change);
     const { set } = change;
-    this.#cache?.save(() => cacheText(this.root, set, clock.wallMs()));
+    if (!set.stale) this.#cache?.save(() => cacheText(this.root, set, clock.wallMs()));
   }
 
   /** Says that the list is no longer vouched for; the endpoints stay. */
