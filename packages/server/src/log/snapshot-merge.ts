@@ -7,7 +7,6 @@ import { type Acl, JuteReader } from "@meerkat/wire";
 import { listLogs, listSnapshots, logsAfter, type SnapshotFile } from "./file-names.ts";
 import { isSessionOwner, OPEN_ACL_ID, readSnapshotNode } from "./snapshot-format.ts";
 import { readSnapshot } from "./snapshot-reader.ts";
-import { isSnapshotSound } from "./snapshot-source.ts";
 import { AclIds, SnapshotWriter } from "./snapshot-writer.ts";
 import { StorageError } from "./storage-error.ts";
 import { patched, TxnDelta } from "./txn-delta.ts";
@@ -33,8 +32,7 @@ export interface MergeResult {
 /** Writes the snapshot that holds everything up to `throughZxid`. */
 export async function mergeSnapshot(options: MergeOptions): Promise<MergeResult> {
   const { files, snapshotDirectory, logDirectory } = options;
-  const base = await newestSound(options);
-  const survey = await surveyOf(files, base);
+  const { base, survey } = await newestWhole(options);
   const delta = new TxnDelta(survey, base.zxid);
   let txns = 0;
   const logs = (await listLogs(files, logDirectory)).filter((log) => log.zxid <= options.throughZxid);
@@ -55,16 +53,21 @@ export async function mergeSnapshot(options: MergeOptions): Promise<MergeResult>
   }
 }
 
-async function newestSound({ files, snapshotDirectory, throughZxid }: MergeOptions): Promise<SnapshotFile> {
-  for (const snapshot of await listSnapshots(files, snapshotDirectory)) {
-    if (snapshot.zxid <= throughZxid && (await isSnapshotSound(files, snapshot))) return snapshot;
+/** The newest snapshot that fits its seals; looking through it tells. */
+async function newestWhole(options: MergeOptions): Promise<{ base: SnapshotFile; survey: Survey }> {
+  const { files, snapshotDirectory, throughZxid } = options;
+  for (const base of await listSnapshots(files, snapshotDirectory)) {
+    if (base.zxid > throughZxid) continue;
+    try {
+      return { base, survey: await surveyOf(files, base) };
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== "SNAPSHOT_DAMAGED") throw error;
+    }
   }
   throw new StorageError(
     "SNAPSHOT_MISSING",
     `there is no whole snapshot in ${snapshotDirectory} to begin with`,
-    {
-      path: snapshotDirectory,
-    },
+    { path: snapshotDirectory },
   );
 }
 
