@@ -64,7 +64,7 @@ describe("meerkat server", () => {
     expect(missing.code).toBe(1);
     expect(missing.stderr).toContain("none.cfg");
     const file = join(folder.path, "zoo.cfg");
-    await writeFile(file, "tickTime=soon\n");
+    await writeFile(file, `dataDir=${folder.path}\ntickTime=soon\n`);
     const broken = await meerkat(["server", file]);
     expect(broken.code).not.toBe(0);
     expect(broken.stderr).toContain("tickTime");

@@ -33,19 +33,19 @@ function listen(): Promise<RpcServer> {
 describeEachZooKeeper("services and call", (zk) => {
   test("an empty registry is an empty list", async () => {
     const text = await meerkat(["services", "-z", zk.hosts]);
-    expect(text).toMatchObject({ code: 0, stdout: "", stderr: "no live server under /rpc\n" });
+    expect(text).toMatchObject({ code: 0, stdout: "", stderr: "no live servers\n" });
     expect((await meerkat(["services", "--json", "-z", zk.hosts])).stdout).toBe("[]\n");
   });
 
   test("live servers are listed, by service", async () => {
     await using registry = await Registry.connect({ hosts: zk.hosts });
     await registry.register({ host: "127.0.0.1", port: 8001 });
-    await registry.register({ host: "127.0.0.1", port: 9001, service: "users", weight: 2, zone: "a" });
+    await registry.register({ host: "127.0.0.1", port: 9001, weight: 2, zone: "a" }, { service: "users" });
     const { stdout } = await meerkat(["services", "-z", zk.hosts]);
     expect(stdout.split("\n").map((line) => line.split(/ +/))).toEqual([
       ["SERVICE", "ADDRESS", "WEIGHT", "ZNODE"],
       ["rpc", "127.0.0.1:8001", "1", expect.stringMatching(/^\/rpc\/server\d{10}$/)],
-      ["users", "127.0.0.1:9001", "2", expect.stringMatching(/^\/rpc\/server\d{10}$/)],
+      ["users", "127.0.0.1:9001", "2", expect.stringMatching(/^\/services\/users\/server\d{10}$/)],
       [""],
     ]);
     const users = await meerkat(["services", "users", "--json", "-z", zk.hosts]);
@@ -56,8 +56,8 @@ describeEachZooKeeper("services and call", (zk) => {
         port: 9001,
         id: "127.0.0.1:9001",
         weight: 2,
-        path: expect.stringMatching(/^\/rpc\/server\d{10}$/),
-        metadata: { service: "users", zone: "a" },
+        path: expect.stringMatching(/^\/services\/users\/server\d{10}$/),
+        metadata: { zone: "a" },
       },
     ]);
     expect((await meerkat(["services", "nobody", "--json", "-z", zk.hosts])).stdout).toBe("[]\n");
@@ -76,6 +76,8 @@ describeEachZooKeeper("services and call", (zk) => {
     });
     await second.close();
     expect(JSON.parse(await watching.line())).toMatchObject({ change: "removed", port: 8002 });
+    await registry.register({ host: "127.0.0.1", port: 9001 }, { service: "late" });
+    expect(JSON.parse(await watching.line())).toMatchObject({ change: "added", service: "late", port: 9001 });
     await watching.kill("SIGINT");
     expect(watching.exit).toEqual({ code: 0, signal: null });
   });

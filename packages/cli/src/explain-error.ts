@@ -28,6 +28,8 @@ const HINTS: Readonly<Record<string, string>> = {
   SESSION_EXPIRED: "the server was out of reach for longer than the session timeout; run it again.",
   NOT_READ_ONLY: "the server has lost its quorum and only answers reads.",
   NO_ENDPOINT: "`meerkat services` lists the live servers and the services they belong to.",
+  EADDRINUSE: "another program listens there; --client-port 0 takes a free port.",
+  EACCES: "the operating system does not allow it to this user.",
   UNIMPLEMENTED: "this server is too old for it, or the feature is switched off there.",
 };
 
@@ -41,5 +43,10 @@ export function explainError(error: unknown): Explanation {
     };
   }
   const message = error instanceof Error ? error.message : String(error);
-  return { message, hint: undefined, isUsage: error instanceof UsageError };
+  const { code } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  return {
+    message,
+    hint: code === undefined ? undefined : HINTS[code],
+    isUsage: error instanceof UsageError,
+  };
 }

@@ -22,7 +22,7 @@ const MEERKAT = fileURLToPath(new URL("../../bin/meerkat.js", import.meta.url));
 const DIVIDE_SERVER = fileURLToPath(new URL("../../../../examples/dist/divide/server.js", import.meta.url));
 
 /** What the embedded server is told: ticks short enough that sessions of a few seconds are allowed. */
-const ZOO_CFG = "tickTime=500\nmaxSessionTimeout=10000\n";
+const ZOO_CFG = "tickTime=500\nmaxSessionTimeout=10000\nadmin.enableServer=false\n";
 
 /** Owner of the demo's processes, folder and znodes. Dispose it whatever happens. */
 export class Stage implements AsyncDisposable {

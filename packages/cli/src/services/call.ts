@@ -16,7 +16,7 @@ import { resolveConnection } from "../connection.ts";
 import { type Io, writeLine } from "../io.ts";
 import { writeJson } from "../output/json.ts";
 import { UsageError } from "../usage-error.ts";
-import { withDirectory } from "./registry.ts";
+import { withRegistry } from "./registry.ts";
 
 /** What to call. */
 export interface CallRequest {
@@ -43,7 +43,8 @@ export async function printCall(
   const { service, method } = request;
   const values = parseArguments(method, request.words);
   const { timeoutMs } = resolveConnection(command, io);
-  await withDirectory(command, io, { root: flags.root, service }, async (directory) => {
+  await withRegistry(command, io, flags.root, async ({ registry, call: limits }) => {
+    await using directory = await registry.directory({ ...limits, service });
     await using client = createRpcClient(contractFor(service, method, values, flags.idempotent === true), {
       directory,
       timeoutMs,
