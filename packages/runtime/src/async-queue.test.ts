@@ -97,6 +97,16 @@ describe("AsyncQueue", () => {
     expect(await queue.next()).toEqual({ value: undefined, done: true });
   });
 
+  test("gives all waiting values at once", async () => {
+    const queue = queueOf(10);
+    for (const value of [1, 2, 3]) queue.push(value);
+    expect(queue.takeAll()).toEqual([1, 2, 3]);
+    expect(queue.takeAll()).toEqual([]);
+    queue.push(4);
+    queue.end();
+    expect(await drain(queue)).toEqual([4]);
+  });
+
   test("tells the producer of the end while values still wait", () => {
     let returns = 0;
     const queue = queueOf(10, () => returns++);

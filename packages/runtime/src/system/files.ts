@@ -140,12 +140,25 @@ async function lockFile(path: string): Promise<(() => Promise<void>) | undefined
     const found = await fs.promises.readFile(path, "utf8").catch(() => undefined);
     if (found === undefined) continue;
     if (await isAlive(found)) return undefined;
-    // Moved aside under a name of our own first, so that two takers cannot both remove it.
-    const aside = `${path}.${process.pid}`;
-    await fs.promises.rename(path, aside).catch(() => {});
-    await systemFiles.remove(aside);
+    removeStale(path, found);
   }
   return undefined;
+}
+
+/**
+ * Removes a dead holder's lock, unless another taker was faster: then the lock in place is a living one.
+ * So it is moved aside first, looked at, and put back when it is not the one that was found.
+ */
+function removeStale(path: string, stale: string): void {
+  const aside = `${path}.${process.pid}`;
+  try {
+    fs.renameSync(path, aside);
+    if (fs.readFileSync(aside, "utf8") !== stale) fs.linkSync(aside, path);
+  } catch (error) {
+    // Gone already, or taken by a third: either way the next look decides.
+    if (!["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
+  fs.rmSync(aside, { force: true });
 }
 
 /** Whether the process that wrote the lock still runs. A lock cut short by a crash has no living holder. */

@@ -145,6 +145,20 @@ describe("JuteWriter and JuteReader", () => {
     expect(writer.take().toString("hex")).toBe("0000000100000002");
   });
 
+  test("shows what was written without giving it away, and starts over in the same memory", () => {
+    const writer = new JuteWriter();
+    writer.int(1);
+    writer.int(2);
+    expect(writer.peek(4).toString("hex")).toBe("00000002");
+    const first = writer.take();
+    expect(first.toString("hex")).toBe("0000000100000002");
+    writer.recycle();
+    writer.int(3);
+    const second = writer.take();
+    expect(second.toString("hex")).toBe("00000003");
+    expect(second.buffer).toBe(first.buffer);
+  });
+
   test("writes the same bytes for a string as UTF-8 itself, whatever its length", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
