@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 export type { Balancer, Picker, PickRequest } from "./balancing/balancer.ts";
 export {
+  type ConsistentHashOptions,
+  maglevBalancer,
+  rendezvousBalancer,
+  ringHashBalancer,
+} from "./balancing/consistent-hash.ts";
+export {
   type AttemptVerdict,
   EndpointPool,
   type EndpointPoolOptions,
@@ -9,6 +15,7 @@ export {
 } from "./balancing/endpoint-pool.ts";
 export { leastLoadedBalancer, peakEwmaBalancer } from "./balancing/p2c.ts";
 export { randomBalancer } from "./balancing/random.ts";
+export { roundRobinBalancer, weightedRoundRobinBalancer } from "./balancing/round-robin.ts";
 export type { Directory, DirectoryListener, DirectoryStatus } from "./discovery/directory.ts";
 export type { DirectoryCache } from "./discovery/directory-cache.ts";
 export { type EndpointFields, StaticDirectory } from "./discovery/static-directory.ts";

@@ -39,15 +39,21 @@ export interface PoolView {
   /** Slots to pick among: those that are up, or all when none is. First `candidateCount` entries. */
   readonly candidates: Int32Array;
   readonly candidateCount: number;
+  /** Calls in flight to all of them. */
+  readonly inFlightTotal: number;
   /** Whether all weights are the same, so that drawing may ignore them. */
   readonly uniform: boolean;
   readonly weightMax: number;
+  readonly weightTotal: number;
   /** The endpoint of an occupied slot. */
   endpointAt(slot: number): Endpoint;
   isCandidate(slot: number): boolean;
   weightOf(slot: number): number;
   inFlightOf(slot: number): number;
-  /** Peak EWMA load: expected latency times (calls in flight + 1). 0 for one that was never tried. */
+  /**
+   * Peak EWMA load: expected latency times (calls in flight, for the endpoint's weight, + 1). 0 for one that
+   * was never tried. Idle endpoints are thus told apart by latency alone.
+   */
   latencyLoad(slot: number, nowMs: number): number;
 }
 
@@ -72,6 +78,9 @@ export class EndpointPool implements PoolView {
   #version = 0;
   #uniform = true;
   #weightMax = 1;
+  #weightTotal = 0;
+  #weightMean = 1;
+  #inFlightTotal = 0;
 
   constructor(options: EndpointPoolOptions = {}) {
     this.#decayMs = options.decayMs ?? 10_000;
@@ -98,6 +107,12 @@ export class EndpointPool implements PoolView {
   }
   get weightMax(): number {
     return this.#weightMax;
+  }
+  get weightTotal(): number {
+    return this.#weightTotal;
+  }
+  get inFlightTotal(): number {
+    return this.#inFlightTotal;
   }
   /** Endpoints thought to be alive and willing. */
   get upCount(): number {
@@ -151,6 +166,7 @@ export class EndpointPool implements PoolView {
   /** Books the start of an attempt. */
   begin(slot: number): void {
     this.#numbers[slot * STRIDE + IN_FLIGHT]! += 1;
+    this.#inFlightTotal++;
   }
 
   /**
@@ -163,6 +179,7 @@ export class EndpointPool implements PoolView {
     const numbers = this.#numbers;
     const base = slot * STRIDE;
     numbers[base + IN_FLIGHT]! -= 1;
+    this.#inFlightTotal--;
     if (verdict === "ignored") return;
     const cost = this.#decayed(base, nowMs);
     const charged =
@@ -183,7 +200,9 @@ export class EndpointPool implements PoolView {
     const inFlight = this.#numbers[base + IN_FLIGHT]!;
     const cost = this.#decayed(base, nowMs);
     if (cost === 0 && inFlight > 0) return UNPROBED_LOAD + inFlight;
-    return cost * (inFlight + 1);
+    if (this.#uniform) return cost * (inFlight + 1);
+    const weight = this.#numbers[base + WEIGHT]!;
+    return cost * ((weight === 0 ? inFlight : (inFlight * this.#weightMean) / weight) + 1);
   }
 
   /** Expected latency of an endpoint, ms; 0 when it was never tried. */
@@ -223,6 +242,7 @@ export class EndpointPool implements PoolView {
     if (slot === undefined) return;
     this.#slots.delete(key);
     this.#endpoints[slot] = undefined;
+    this.#inFlightTotal -= this.inFlightOf(slot);
     this.#generations[slot]! += 1;
     this.#memberCount = unlist(this.#members, this.#memberPositions, this.#memberCount, slot);
     this.#upCount = unlist(this.#up, this.#upPositions, this.#upCount, slot);
@@ -262,14 +282,18 @@ export class EndpointPool implements PoolView {
   #measureWeights(): void {
     let least = Number.POSITIVE_INFINITY;
     let most = 0;
+    let total = 0;
     for (let index = 0; index < this.#memberCount; index++) {
       const weight = this.weightOf(this.#members[index]!);
       if (weight === 0) continue;
       least = Math.min(least, weight);
       most = Math.max(most, weight);
+      total += weight;
     }
     this.#uniform = most === 0 || most - least <= most * 1e-4;
     this.#weightMax = most === 0 ? 1 : most;
+    this.#weightTotal = total;
+    this.#weightMean = this.#memberCount === 0 ? 1 : total / this.#memberCount;
   }
 }
 

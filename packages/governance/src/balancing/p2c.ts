@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The power of two choices: draw two, take the less loaded one (M. Mitzenmacher, 2001). Two measures of
 // load: calls in flight, and Finagle's peak EWMA (expected latency times calls in flight plus one).
-import type { Clock, Random } from "@meerkat/runtime";
+import { type Clock, type Random, randomInt } from "@meerkat/runtime";
 import { type Balancer, drawCandidate, drawUntried, type Picker, type PickRequest } from "./balancer.ts";
 import { NO_SLOT, type PoolView } from "./endpoint-pool.ts";
 
-/** Draws for a second candidate that is not the first one. */
-const SECOND_DRAWS_MAX = 4;
+/** Draws for a second candidate that is not the first one, where weights or tried ones are in the way. */
+const SECOND_DRAWS_MAX = 8;
 
 abstract class P2cPicker implements Picker {
   protected readonly pool: PoolView;
@@ -24,8 +24,15 @@ abstract class P2cPicker implements Picker {
     const { pool } = this;
     const random = this.#random;
     const tried = request.tried;
+    const count = pool.candidateCount;
+    if (pool.uniform && tried.length === 0 && count > 1) {
+      const one = randomInt(random, count);
+      const other = randomInt(random, count - 1);
+      const candidates = pool.candidates;
+      return this.lighter(candidates[one]!, candidates[other < one ? other : other + 1]!);
+    }
     const first = drawUntried(pool, random, tried);
-    if (first === NO_SLOT || pool.candidateCount === 1) return first;
+    if (first === NO_SLOT || count === 1) return first;
     for (let draws = 0; draws < SECOND_DRAWS_MAX; draws++) {
       const second = drawCandidate(pool, random);
       if (second === first || (tried.length > 0 && tried.includes(second))) continue;
@@ -39,8 +46,8 @@ class LeastLoadedPicker extends P2cPicker {
   protected lighter(first: number, second: number): number {
     const { pool } = this;
     // Cross-multiplied, so that a weight of 2 carries twice the calls without dividing by a weight of 0.
-    const left = (pool.inFlightOf(first) + 1) * pool.weightOf(second);
-    const right = (pool.inFlightOf(second) + 1) * pool.weightOf(first);
+    const left = pool.inFlightOf(first) * pool.weightOf(second);
+    const right = pool.inFlightOf(second) * pool.weightOf(first);
     return right < left ? second : first;
   }
 }
@@ -56,8 +63,8 @@ class PeakEwmaPicker extends P2cPicker {
   protected lighter(first: number, second: number): number {
     const { pool } = this;
     const nowMs = this.#clock.nowMs();
-    const left = pool.latencyLoad(first, nowMs) * pool.weightOf(second);
-    const right = pool.latencyLoad(second, nowMs) * pool.weightOf(first);
+    const left = pool.latencyLoad(first, nowMs);
+    const right = pool.latencyLoad(second, nowMs);
     return right < left ? second : first;
   }
 }
