@@ -16,6 +16,7 @@ import {
 
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 const SESSION_TIMEOUT_MS = 300_000;
+const OPEN_TIMEOUT_MS = 30_000;
 
 /** A server. */
 export interface LoadTarget {
@@ -66,9 +67,15 @@ export class LoadConnection {
     });
   }
 
-  /** Connects and opens a session. */
-  static open(target: LoadTarget): Promise<LoadConnection> {
-    return new LoadConnection(target).#opened.promise;
+  /** Connects and opens a session. Rejects when that takes longer than `timeoutMs`. */
+  static async open(target: LoadTarget, timeoutMs: number = OPEN_TIMEOUT_MS): Promise<LoadConnection> {
+    const connection = new LoadConnection(target);
+    const timer = setTimeout(() => connection.destroy(new Error("no answer to the handshake")), timeoutMs);
+    try {
+      return await connection.#opened.promise;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** The xid for the next request, which the caller then writes to `writer`. */
@@ -91,6 +98,11 @@ export class LoadConnection {
     this.writer.endFrame(frame);
     this.flush();
     return this.#closed.promise;
+  }
+
+  /** Drops the connection; `onLost` follows. */
+  destroy(error: Error): void {
+    this.#socket.destroy(error);
   }
 
   #sendHandshake(): void {

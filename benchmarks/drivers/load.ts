@@ -19,6 +19,7 @@ interface Work {
 /** Connections are opened this many at a time. */
 const OPEN_CONCURRENCY = 64;
 const FIRST_REPLY_PAUSE_MS = 5;
+const FIRST_REPLY_TRY_MS = 250;
 
 let pool: LoadConnection[] = [];
 
@@ -102,20 +103,28 @@ async function connectRate(target: LoadTarget, count: number, concurrency: numbe
   };
 }
 
-/** Tries until a session is opened and a read of the root answered. */
+/** Opens a session and reads the root; false when that did not work within `timeoutMs`. */
+async function answers(target: LoadTarget, timeoutMs: number): Promise<boolean> {
+  try {
+    const connection = await LoadConnection.open(target, timeoutMs);
+    // A server that is starting may take a session and then stay silent.
+    const timer = setTimeout(() => connection.destroy(new Error("no answer")), timeoutMs);
+    const shape = { inFlight: 1, durationMs: timeoutMs, opsMax: 1 };
+    await runClosedLoop([connection], frameWriter("exists", "/", 0), shape);
+    clearTimeout(timer);
+    await connection.close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Tries until the server answers. */
 async function firstReply(target: LoadTarget, timeoutMs: number): Promise<void> {
   const endMs = performance.now() + timeoutMs;
-  for (;;) {
-    try {
-      const connection = await LoadConnection.open(target);
-      const root = frameWriter("exists", "/", 0);
-      await runClosedLoop([connection], root, { inFlight: 1, durationMs: timeoutMs, opsMax: 1 });
-      await connection.close();
-      return;
-    } catch (error) {
-      if (performance.now() > endMs) throw error;
-      await pause(FIRST_REPLY_PAUSE_MS);
-    }
+  while (!(await answers(target, FIRST_REPLY_TRY_MS))) {
+    if (performance.now() > endMs) throw new Error(`no answer within ${timeoutMs} ms`);
+    await pause(FIRST_REPLY_PAUSE_MS);
   }
 }
 

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 /** Characters of stderr that are kept for the message of a failure. */
 const STDERR_CHARS_MAX = 4000;
 const CLOSE_TIMEOUT_MS = 20_000;
+const CALL_TIMEOUT_MS = 180_000;
 
 /** How to start a driver. */
 export interface DriverCommand {
@@ -57,11 +58,24 @@ export class DriverProcess implements AsyncDisposable {
     return pid;
   }
 
-  /** Sends a command and gives its answer. Rejects when the driver says `error` or ends. */
+  /** Sends a command and gives its answer. Rejects when the driver says `error`, ends or is too slow. */
   call<Answer>(verb: string, args: object = {}): Promise<Answer> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     return new Promise<Answer>((resolve, reject) => {
-      this.#waiting.push({ resolve: resolve as (answer: unknown) => void, reject });
+      const timer = setTimeout(() => {
+        this.#fail(new Error(`driver ${this.name} did not answer to ${verb}`));
+        this.#child.kill("SIGKILL");
+      }, CALL_TIMEOUT_MS);
+      this.#waiting.push({
+        resolve: (answer) => {
+          clearTimeout(timer);
+          resolve(answer as Answer);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      });
       this.#child.stdin?.write(`${JSON.stringify({ verb, ...args })}\n`);
     });
   }

@@ -6,7 +6,7 @@ import { type BenchmarkServer, MeerkatServer, type ServerMemory } from "../lib/b
 import type { Row } from "../lib/report.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { DATA_BYTES } from "./plan.ts";
-import type { Phase } from "./rates.ts";
+import { type Phase, wanted } from "./rates.ts";
 
 const PATH = "/tree";
 const SET_PATH = "/tree-set";
@@ -158,7 +158,8 @@ export async function measureLargeTree(
 ): Promise<void> {
   const { report, plan } = phase;
   const cases = largeTreeCases(plan.znodes);
-  if (!Object.values(cases).some((name) => phase.chosen(name))) return;
+  const chosen = Object.values(cases).find((name) => phase.chosen(name));
+  if (chosen === undefined || !wanted(phase, chosen)) return;
   await using prober = new LoadGenerator();
   for (const launch of launchers) {
     await using server = await launch();

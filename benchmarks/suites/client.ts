@@ -144,6 +144,7 @@ class Bench {
     shape: { readonly durationMs: number; readonly opsMax: number },
   ): Promise<Sample | undefined> {
     return this.#orLeaveOut(subject, wanted.server, async () => {
+      const driver = this.#drivers.get(pair(subject, wanted.server));
       const run: ClientRun = {
         ...shape,
         operation: wanted.operation,
@@ -151,7 +152,8 @@ class Bench {
         path: await this.#path(subject, wanted),
         dataBytes: DATA_BYTES,
       };
-      return await this.#drivers.get(pair(subject, wanted.server))?.call<Sample>("run", run);
+      const sample = await driver?.call<Sample>("run", run);
+      return sample;
     });
   }
 
