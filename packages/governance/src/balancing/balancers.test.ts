@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Clock, seededRandom } from "@meerkat/runtime";
+import { seededRandom } from "@meerkat/runtime";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type EndpointSet, emptyEndpointSet, endpoint, endpointDifference } from "../endpoint.ts";
@@ -10,14 +10,8 @@ import { leastLoadedBalancer, peakEwmaBalancer } from "./p2c.ts";
 import { randomBalancer } from "./random.ts";
 import { roundRobinBalancer, weightedRoundRobinBalancer } from "./round-robin.ts";
 
-const clock: Clock & { now: number } = {
-  now: 0,
-  nowMs() {
-    return this.now;
-  },
-  wallMs: () => 0,
-  after: () => ({ cancel: () => {} }),
-};
+/** Time as the pool is told of it. */
+const clock = { now: 0 };
 
 /** A pool whose members can be replaced; weights by name. */
 class Service {
@@ -64,7 +58,7 @@ const balancers: Record<string, () => Balancer> = {
   "round-robin": () => roundRobinBalancer(seededRandom(1)),
   "weighted-round-robin": () => weightedRoundRobinBalancer(seededRandom(1)),
   "least-loaded": () => leastLoadedBalancer(seededRandom(1)),
-  "peak-ewma": () => peakEwmaBalancer({ random: seededRandom(1), clock }),
+  "peak-ewma": () => peakEwmaBalancer(seededRandom(1)),
   "ring-hash": () => ringHashBalancer({ random: seededRandom(1) }),
   maglev: () => maglevBalancer({ random: seededRandom(1) }),
   rendezvous: () => rendezvousBalancer({ random: seededRandom(1) }),
@@ -233,7 +227,7 @@ describe("two choices", () => {
     clock.now = 0;
     const service = new Service({ slow: 1, fast: 1, quick: 1 });
     const { pool } = service;
-    const picker = peakEwmaBalancer({ random: seededRandom(5), clock }).picker(pool);
+    const picker = peakEwmaBalancer(seededRandom(5)).picker(pool);
     const answer = (host: string, latencyMs: number): void => {
       const slot = service.slot(host);
       pool.begin(slot);
@@ -255,11 +249,35 @@ describe("two choices", () => {
     expect(slow).toBeGreaterThan(50);
   });
 
+  test("averages are right over hours, through every restart of their scale", () => {
+    const service = new Service({ a: 1, b: 1 });
+    const { pool } = service;
+    const observe = (host: string, latencyMs: number, nowMs: number): void => {
+      const slot = service.slot(host);
+      pool.begin(slot);
+      pool.end(slot, pool.generationOf(slot), latencyMs, nowMs, "answered");
+    };
+    let expected = 0;
+    let lastMs = 0;
+    const random = seededRandom(9);
+    for (let nowMs = 0; nowMs < 8 * 3_600_000; nowMs += random.float() * 20_000) {
+      const latencyMs = 1 + random.float() * 50;
+      const kept = Math.exp((lastMs - nowMs) / 10_000);
+      const decayed = expected * kept;
+      expected = latencyMs > decayed ? latencyMs : latencyMs * (1 - kept) + expected * kept;
+      lastMs = nowMs;
+      observe("a", latencyMs, nowMs);
+      expect(pool.latencyOf(service.slot("a"), nowMs)).toBeCloseTo(expected, 6);
+    }
+    expect(pool.latencyOf(service.slot("a"), lastMs + 10_000)).toBeCloseTo(expected / Math.E, 6);
+    expect(pool.latencyOf(service.slot("b"), lastMs)).toBe(0);
+  });
+
   test("failing at once does not look like being fast", () => {
     clock.now = 0;
     const service = new Service({ broken: 1, fine: 1 });
     const { pool } = service;
-    const picker = peakEwmaBalancer({ random: seededRandom(5), clock }).picker(pool);
+    const picker = peakEwmaBalancer(seededRandom(5)).picker(pool);
     for (let calls = 0; calls < 20; calls++) {
       for (const [host, latencyMs, verdict] of [
         ["broken", 0.1, "failed"],
@@ -277,7 +295,7 @@ describe("two choices", () => {
     clock.now = 0;
     const service = new Service({ old: 1, new: 1 });
     const { pool } = service;
-    const picker = peakEwmaBalancer({ random: seededRandom(5), clock }).picker(pool);
+    const picker = peakEwmaBalancer(seededRandom(5)).picker(pool);
     const old = service.slot("old");
     pool.begin(old);
     pool.end(old, pool.generationOf(old), 5, 0, "answered");

@@ -11,12 +11,14 @@ export const NO_SLOT = -1;
 /** Numbers kept for each slot: half a cache line, so that weighing a candidate is one memory access. */
 const STRIDE = 4;
 const COST = 0;
-const STAMP = 1;
+const STAMP_SCALE = 1;
 const IN_FLIGHT = 2;
 const WEIGHT = 3;
 
 /** Load of an endpoint that has calls in flight but no latency yet: higher than any real one. */
-const UNPROBED_LOAD = 2 ** 47;
+const UNPROBED_LOAD = 1e200;
+/** Time constants after which the scale of the averages starts over; e³⁰⁰ is well within a double. */
+const SCALE_EXPONENT_MAX = 300;
 
 /** How fast old latencies are forgotten; see `EndpointPool`. */
 export interface EndpointPoolOptions {
@@ -52,12 +54,17 @@ export interface PoolView {
   inFlightOf(slot: number): number;
   /**
    * Peak EWMA load: expected latency times (calls in flight, for the endpoint's weight, + 1). 0 for one that
-   * was never tried. Idle endpoints are thus told apart by latency alone.
+   * was never tried. Idle endpoints are thus told apart by latency alone. Loads mean something only beside
+   * one another, at one moment.
    */
-  latencyLoad(slot: number, nowMs: number): number;
+  latencyLoad(slot: number): number;
 }
 
-/** See the head of the file. */
+/**
+ * See the head of the file. An average decays by e^(−t/τ) while nothing is heard. All of them decay alike,
+ * so they are kept multiplied by e^(+t/τ) of their last change: then a comparison needs neither the time
+ * nor an exponential (`bench balancers`).
+ */
 export class EndpointPool implements PoolView {
   readonly #decayMs: number;
   readonly #failureCostMaxMs: number;
@@ -65,6 +72,8 @@ export class EndpointPool implements PoolView {
   readonly #free: number[] = [];
   #endpoints: (Endpoint | undefined)[] = [];
   #numbers = new Float64Array(0);
+  /** Where the scale of the averages is 1; undefined before the first result. */
+  #scaleFromMs: number | undefined;
   /** Bumped when a slot gets a new tenant, so that a late result is not booked on the wrong one. */
   #generations = new Uint32Array(0);
   #members = new Int32Array(0);
@@ -181,42 +190,52 @@ export class EndpointPool implements PoolView {
     numbers[base + IN_FLIGHT]! -= 1;
     this.#inFlightTotal--;
     if (verdict === "ignored") return;
-    const cost = this.#decayed(base, nowMs);
+    const scale = this.#scaleAt(nowMs);
+    const cost = numbers[base + COST]! / scale;
     const charged =
       verdict === "failed"
         ? Math.min(Math.max(latencyMs, cost * 2, 1), Math.max(this.#failureCostMaxMs, latencyMs))
         : latencyMs;
     if (charged > cost) {
-      numbers[base + COST] = charged;
+      numbers[base + COST] = charged * scale;
     } else {
-      const kept = Math.exp((numbers[base + STAMP]! - nowMs) / this.#decayMs);
-      numbers[base + COST] = charged * (1 - kept) + numbers[base + COST]! * kept;
+      // `cost` has decayed already; the rest of the way to 0 is filled with what was just seen.
+      const kept = numbers[base + STAMP_SCALE]! / scale;
+      numbers[base + COST] = (charged * (1 - kept) + cost) * scale;
     }
-    numbers[base + STAMP] = nowMs;
+    numbers[base + STAMP_SCALE] = scale;
   }
 
-  latencyLoad(slot: number, nowMs: number): number {
+  latencyLoad(slot: number): number {
     const base = slot * STRIDE;
-    const inFlight = this.#numbers[base + IN_FLIGHT]!;
-    const cost = this.#decayed(base, nowMs);
-    if (cost === 0 && inFlight > 0) return UNPROBED_LOAD + inFlight;
+    const numbers = this.#numbers;
+    const cost = numbers[base + COST]!;
+    const inFlight = numbers[base + IN_FLIGHT]!;
+    if (cost === 0 && inFlight > 0) return UNPROBED_LOAD * inFlight;
     if (this.#uniform) return cost * (inFlight + 1);
-    const weight = this.#numbers[base + WEIGHT]!;
+    const weight = numbers[base + WEIGHT]!;
     return cost * ((weight === 0 ? inFlight : (inFlight * this.#weightMean) / weight) + 1);
   }
 
-  /** Expected latency of an endpoint, ms; 0 when it was never tried. */
+  /** Expected latency of an endpoint, ms; 0 when it was never tried. Drifts to 0 while nothing is heard. */
   latencyOf(slot: number, nowMs: number): number {
-    return this.#decayed(slot * STRIDE, nowMs);
+    const cost = this.#numbers[slot * STRIDE + COST]!;
+    return cost === 0 ? 0 : cost / Math.exp((nowMs - (this.#scaleFromMs ?? nowMs)) / this.#decayMs);
   }
 
-  /** The average as it stands now: with no news it drifts to 0, so an endpoint once slow gets a new chance. */
-  #decayed(base: number, nowMs: number): number {
+  /** What averages of this moment are multiplied with; starts over before it gets too great. */
+  #scaleAt(nowMs: number): number {
+    this.#scaleFromMs ??= nowMs;
+    const exponent = (nowMs - this.#scaleFromMs) / this.#decayMs;
+    if (exponent <= SCALE_EXPONENT_MAX) return Math.exp(exponent);
+    const factor = Math.exp(-exponent);
     const numbers = this.#numbers;
-    const cost = numbers[base + COST]!;
-    if (cost === 0) return 0;
-    const elapsedMs = nowMs - numbers[base + STAMP]!;
-    return elapsedMs <= 0 ? cost : cost * Math.exp(-elapsedMs / this.#decayMs);
+    for (let base = 0; base < numbers.length; base += STRIDE) {
+      numbers[base + COST]! *= factor;
+      numbers[base + STAMP_SCALE]! *= factor;
+    }
+    this.#scaleFromMs = nowMs;
+    return 1;
   }
 
   #put(endpoint: Endpoint): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The power of two choices: draw two, take the less loaded one (M. Mitzenmacher, 2001). Two measures of
 // load: calls in flight, and Finagle's peak EWMA (expected latency times calls in flight plus one).
-import { type Clock, type Random, randomInt } from "@meerkat/runtime";
+import { type Random, randomInt } from "@meerkat/runtime";
 import { type Balancer, drawCandidate, drawUntried, type Picker, type PickRequest } from "./balancer.ts";
 import { NO_SLOT, type PoolView } from "./endpoint-pool.ts";
 
@@ -53,19 +53,9 @@ class LeastLoadedPicker extends P2cPicker {
 }
 
 class PeakEwmaPicker extends P2cPicker {
-  readonly #clock: Clock;
-
-  constructor(pool: PoolView, random: Random, clock: Clock) {
-    super(pool, random);
-    this.#clock = clock;
-  }
-
   protected lighter(first: number, second: number): number {
     const { pool } = this;
-    const nowMs = this.#clock.nowMs();
-    const left = pool.latencyLoad(first, nowMs);
-    const right = pool.latencyLoad(second, nowMs);
-    return right < left ? second : first;
+    return pool.latencyLoad(second) < pool.latencyLoad(first) ? second : first;
   }
 }
 
@@ -79,9 +69,6 @@ export function leastLoadedBalancer(random: Random): Balancer {
  * endpoint with the first slow answer and forgives over `EndpointPoolOptions.decayMs` (after Finagle's
  * PeakEwma). One pick: no allocation, the same cost at every size.
  */
-export function peakEwmaBalancer(runtime: { readonly random: Random; readonly clock: Clock }): Balancer {
-  return {
-    name: "peak-ewma",
-    picker: (pool) => new PeakEwmaPicker(pool, runtime.random, runtime.clock),
-  };
+export function peakEwmaBalancer(random: Random): Balancer {
+  return { name: "peak-ewma", picker: (pool) => new PeakEwmaPicker(pool, random) };
 }

@@ -68,7 +68,7 @@ export class ServiceCaller implements AsyncDisposable {
     this.#runtime = resolveRuntime(options.runtime);
     this.#clock = this.#runtime.clock;
     this.#pool = new EndpointPool(options.pool);
-    this.#picker = (options.balancer ?? peakEwmaBalancer(this.#runtime)).picker(this.#pool);
+    this.#picker = (options.balancer ?? peakEwmaBalancer(this.#runtime.random)).picker(this.#pool);
     this.#health = new EndpointHealth(this.#pool, this.#runtime, options.health ?? {}, () => this.#wake());
     const { retryBudget } = options;
     this.#budget =
