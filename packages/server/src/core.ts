@@ -26,6 +26,7 @@ function openDisk(options: ResolvedServerOptions, dataDir: string): Promise<Disk
     forceSync,
     purge,
     trustEmptySnapshot,
+    files,
     runtime,
   } = options;
   return openStorage({
@@ -37,6 +38,7 @@ function openDisk(options: ResolvedServerOptions, dataDir: string): Promise<Disk
     forceSync,
     purge,
     trustEmptySnapshot,
+    files,
     runtime,
   });
 }

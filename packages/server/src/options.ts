@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an embedded server can be told, and the defaults.
-import { InvalidArgumentError, type Runtime, resolveRuntime, type TlsServerOptions } from "@meerkat/runtime";
+import {
+  type FileStore,
+  InvalidArgumentError,
+  type Runtime,
+  resolveRuntime,
+  type TlsServerOptions,
+} from "@meerkat/runtime";
 import type { PurgeOptions } from "./log/index.ts";
 import { defaultLimits, type Limits } from "./net/limits.ts";
 import { defaultReaperOptions, type ReaperOptions } from "./requests/reaper.ts";
@@ -79,6 +85,8 @@ export interface EmbeddedServerOptions {
   readonly forceSync?: boolean | undefined;
   /** Remove old snapshots and logs. Default never. */
   readonly purge?: PurgeOptions | undefined;
+  /** The disk; the system's by default. */
+  readonly files?: FileStore | undefined;
   /** Start on logs without any snapshot. Default false. */
   readonly trustEmptySnapshot?: boolean | undefined;
   /** Deletion of empty containers and outdated TTL znodes. */

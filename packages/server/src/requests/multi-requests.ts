@@ -53,7 +53,8 @@ function prepare(tree: ZnodeTree, operation: MultiOperation, context: WriteConte
       return prepareSetData(tree, operation, context);
     case OpCode.check:
       return prepareCheck(tree, operation, context);
-    default:
+    case OpCode.getData:
+    case OpCode.getChildren:
       throw new WireFormatError("a multi must not read", 0);
   }
 }
@@ -76,7 +77,16 @@ function writeResult(tree: ZnodeTree, writer: JuteWriter, txn: Txn, row: number)
       writeMultiHeader(writer, OpCode.setData, false, ErrorCode.OK);
       tree.table.writeStat(row, writer);
       return;
-    default:
+    case OpCode.delete:
+    case OpCode.check:
+    case OpCode.deleteContainer:
+    case OpCode.setACL:
+    case OpCode.reconfig:
+    case OpCode.createSession:
+    case OpCode.closeSession:
+    case OpCode.error:
+    case OpCode.multi:
+      // The first two have no result of their own; the others do not occur in a multi.
       writeMultiHeader(writer, txn.type, false, ErrorCode.OK);
   }
 }

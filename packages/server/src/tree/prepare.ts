@@ -102,7 +102,8 @@ export function prepareCreate(
       return { type, path, data, acl, parentCVersion };
     case OpCode.createTTL:
       return { type, path, data, acl, parentCVersion, ttlMs: Number(operation.ttlMs) };
-    default: {
+    case OpCode.create:
+    case OpCode.create2: {
       const ephemeral = flags === CreateFlag.ephemeral || flags === CreateFlag.ephemeralSequential;
       return { type, path, data, acl, ephemeral, parentCVersion };
     }

@@ -32,6 +32,17 @@ export class UndoLog {
         return;
       case OpCode.setData:
         this.#undos.push(this.#beforeSetData(txn.path));
+        return;
+      case OpCode.check:
+      case OpCode.error:
+      case OpCode.multi:
+      case OpCode.setACL:
+      case OpCode.reconfig:
+      case OpCode.createSession:
+      case OpCode.closeSession:
+      case OpCode.deleteContainer:
+        // Checks change nothing; the others do not occur in a multi.
+        return;
     }
   }
 
