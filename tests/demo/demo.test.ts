@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The demo as a user runs it: no call may fail and nothing may be left behind.
 import { readdir, readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ZooKeeperClient } from "@meerkat/client";
 import { EmbeddedServer } from "@meerkat/server";
@@ -38,11 +37,6 @@ function expectGoodRun(demo: Program, summary: Summary): void {
   expect(summary.ejectMs).toBeLessThan(1_000);
 }
 
-/** Folders of demos in the system's temporary directory. */
-async function demoFolders(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith("meerkat-demo-")).sort();
-}
-
 /** Processes whose command line holds `text`. */
 async function processesWith(text: string): Promise<string[]> {
   const found: string[] = [];
@@ -60,13 +54,13 @@ describe("the demo on its own server", () => {
     async () => {
       await using folder = await scratchDir();
       const file = join(folder.path, "summary.json");
-      const before = await demoFolders();
-      await using demo = startMeerkat(["demo", "--json", file]);
+      await using temporary = await scratchDir();
+      await using demo = startMeerkat(["demo", "--json", file], { TMPDIR: temporary.path });
       await demo.exited;
       expectGoodRun(demo, JSON.parse(await readFile(file, "utf8")) as Summary);
       expect(demo.stdout).toMatch(/live list: server\d{10} \(\d+\), server\d{10} \(\d+\)/);
       expect(demo.stdout).toMatch(/ 0 failed, \d+ made good by another server/);
-      expect(await demoFolders()).toEqual(before);
+      expect(await readdir(temporary.path)).toEqual([]);
     },
     DEMO_TIMEOUT_MS,
   );
@@ -94,20 +88,23 @@ describe("the demo on its own server", () => {
   test.each(["SIGINT", "SIGKILL"] as const)(
     "ends its processes and removes its folder when it gets %s in the middle",
     async (signal) => {
-      const before = await demoFolders();
-      await using demo = startMeerkat(["demo"]);
+      await using temporary = await scratchDir();
+      await using demo = startMeerkat(["demo"], { TMPDIR: temporary.path });
       await demo.line(/A client finds and calls both …/);
-      const [folder] = (await demoFolders()).filter((name) => !before.includes(name));
-      if (folder === undefined) throw new Error("the demo made no folder");
+      expect(await readdir(temporary.path)).toEqual([expect.stringMatching(/^meerkat-demo-/)]);
       const address = /embedded server at (\S+)/.exec(demo.output)?.[1] ?? "";
       expect(await processesWith(address)).not.toEqual([]);
       await demo.kill(signal);
       if (signal === "SIGINT") expect(demo.exit).toEqual({ code: 130, signal: null });
-      await awaitCondition(async () => (await processesWith(folder)).length === 0, { describe: "no server" });
-      await awaitCondition(async () => (await processesWith(address)).length === 0, {
-        describe: "no process",
+      // The server's command line holds the folder, the divide servers' hold the server's address.
+      for (const text of [temporary.path, address]) {
+        await awaitCondition(async () => (await processesWith(text)).length === 0, {
+          describe: "the end of the processes",
+        });
+      }
+      await awaitCondition(async () => (await readdir(temporary.path)).length === 0, {
+        describe: "the end of the folder",
       });
-      await awaitCondition(async () => !(await demoFolders()).includes(folder), { describe: "no folder" });
     },
     DEMO_TIMEOUT_MS,
   );

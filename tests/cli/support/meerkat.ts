@@ -31,10 +31,17 @@ function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.Proce
   return { ...rest, ...extra };
 }
 
+/** A command that should end by itself and does not is killed, so that a failed test leaves nothing. */
+const RUN_TIMEOUT_MS = 40_000;
+
 /** Runs a command to its end. */
 export function meerkat(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MEERKAT, ...args], { env: environment(options.env) });
+    const child = spawn(process.execPath, [MEERKAT, ...args], {
+      env: environment(options.env),
+      timeout: RUN_TIMEOUT_MS,
+      killSignal: "SIGKILL",
+    });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));

@@ -50,10 +50,10 @@ const CHAPTER_SIGNS = { waiting: "○", running: "●", done: "✔", failed: "�
 function drawChapter(chapter: Chapter, model: DemoModel, columns: number, colors: Colors): string {
   const paint = { waiting: colors.dim, running: colors.cyan, done: colors.green, failed: colors.red };
   const sign = paint[chapter.status](CHAPTER_SIGNS[chapter.status]);
-  const title = chapter.title.padEnd(40);
+  const title = chapter.title.padEnd(34);
   const runningS = ((model.clock.nowMs() - chapter.startedMs) / 1000).toFixed(1);
   const text = chapter.status === "running" ? `${runningS} s …` : chapter.detail;
-  const detail = text.slice(0, Math.max(0, columns - 46));
+  const detail = text.slice(0, Math.max(0, columns - 40));
   if (chapter.status === "waiting") return `  ${sign} ${colors.dim(title)}`;
   return `  ${sign} ${chapter.status === "running" ? colors.bold(title) : title}  ${colors.dim(detail)}`;
 }

@@ -13,6 +13,9 @@ import { createView } from "./view.ts";
 /** The seed's ports. */
 const PORTS = [8001, 8002, 8003] as const;
 
+/** Longest the story may take; it takes about 12 seconds. */
+const DEMO_TIMEOUT_MS = 45_000;
+
 /** What the user chose. */
 export interface DemoOptions {
   /** An existing ZooKeeper; the embedded server when left out. */
@@ -42,15 +45,22 @@ export async function runDemo(options: DemoOptions, io: Io): Promise<void> {
   const moved = ports.filter((port, index) => port !== PORTS[index]);
   if (moved.length > 0)
     model.news(`some of the ports ${PORTS.join(", ")} are taken: using ${moved.join(", ")}`);
+  const controller = new AbortController();
+  const deadline = runtime.clock.after(DEMO_TIMEOUT_MS, () =>
+    controller.abort(new Error(`the demo did not come to its end within ${DEMO_TIMEOUT_MS / 1000} s`)),
+  );
+  const signal = AbortSignal.any([io.signal, controller.signal]);
   view.show(model);
   try {
-    await using stage = new Stage(runtime, io.signal);
-    await tellStory(stage, model, { zookeeper: options.zookeeper, runtime, signal: io.signal });
+    await using stage = new Stage(runtime, signal);
+    await tellStory(stage, model, { zookeeper: options.zookeeper, runtime, signal });
   } finally {
+    deadline.cancel();
     view.close();
+    // Also of a story that broke off: what was counted until then helps to see why.
+    if (tally.calls > 0) writeLine(output, formatSummary(model, output.colors));
+    if (options.json !== undefined) await writeSummary(options.json, tally, io);
   }
-  writeLine(output, formatSummary(model, output.colors));
-  if (options.json !== undefined) await writeSummary(options.json, tally, io);
   if (tally.failures > 0) {
     throw new Error(`${tally.failures} of ${tally.calls} calls failed, the first one: ${tally.firstFailure}`);
   }

@@ -65,12 +65,11 @@ class Story {
       throw new RangeError("the story needs three servers");
     }
     await model.chapter(0, () => this.#openZooKeeper(zookeeper));
-    await using registry = await Registry.connect({
-      hosts: this.#stage.hosts,
-      sessionTimeoutMs: 10_000,
-      runtime: this.#runtime,
-    });
-    await using directory = await registry.directory();
+    await using registry = await Registry.connect(
+      { hosts: this.#stage.hosts, sessionTimeoutMs: 10_000, runtime: this.#runtime },
+      { timeoutMs: STEP_TIMEOUT_MS, signal: this.#signal },
+    );
+    await using directory = await registry.directory({ signal: this.#signal, timeoutMs: STEP_TIMEOUT_MS });
     directory.onChange(() => this.#readList(directory));
     const processes = new Map<DemoServer, ManagedProcess>();
     await model.chapter(1, async () => {
@@ -119,7 +118,7 @@ class Story {
       processes.set(third, await this.#start(third, () => tally.serverJoined(third.key, clock.nowMs())));
       await this.#until(`${third.port} is in the list`, () => isListed(third));
       await this.#until(`${third.port} answered`, () => answered(third) > 0);
-      return `first call ${duration(tally.joinMs)} after it was listed`;
+      return `first call ${duration(tally.joinMs ?? 0)} after it was listed`;
     });
     await model.chapter(4, async () => {
       await this.#quiet(QUIET_MS);
@@ -136,9 +135,8 @@ class Story {
       first.status = "killed";
       await this.#stage.kill(killed);
       await this.#until("calls went on", () => tally.calls >= callsAtKill + 10);
-      return tally.ejectMs === 0
-        ? "no further attempt on it"
-        : `last attempt after ${duration(tally.ejectMs)}`;
+      const { ejectMs } = tally;
+      return ejectMs ? `last attempt after ${duration(ejectMs)}` : "no further attempt on it";
     });
     await model.chapter(6, async () => {
       await this.#until(`${first.port} is out of the list`, () => !isListed(first));

@@ -39,18 +39,19 @@ export function formatSummary(model: DemoModel, colors: Colors): string {
     `${verdict}, ${tally.failovers} made good by another server`,
     "",
     ...formatTable(COLUMNS, rows, colors).split("\n"),
-    "",
-    `${joined?.port} got its first call ${duration(tally.joinMs)} after it joined.`,
-    tally.ejectMs === 0
-      ? `${killed?.port} got no attempt after the kill.`
-      : `${killed?.port} got its last attempt ${duration(tally.ejectMs)} after the kill.`,
   ];
+  if (tally.joinMs !== null) {
+    lines.push("", `${joined?.port} got its first call ${duration(tally.joinMs)} after it joined.`);
+  }
+  if (tally.ejectMs !== null) {
+    const last = tally.ejectMs === 0 ? "no attempt" : `its last attempt ${duration(tally.ejectMs)}`;
+    lines.push(`${killed?.port} got ${last} after the kill.`);
+  }
   return lines.map((line) => (line === "" ? "" : `  ${line}`)).join("\n");
 }
 
 /** A duration for people. */
-export function duration(ms: number | null): string {
-  if (ms === null) return "(never)";
+export function duration(ms: number): string {
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   return ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
