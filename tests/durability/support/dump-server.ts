@@ -16,7 +16,7 @@ import { RawClient } from "../../support/raw-client.ts";
 import type { ModelTree } from "./model-tree.ts";
 
 /** Paths asked for at a time. */
-const BATCH_PATHS = 1000;
+const BATCH_PATHS = 4000;
 
 /** What clients see of a znode. */
 export interface SeenZnode {
@@ -55,29 +55,12 @@ async function readBatch(
   found: SeenZnode[],
   children: string[],
 ): Promise<void> {
-  client.received.length = 0;
-  for (const path of paths) {
-    client.send(OpCode.getData, (writer) => ReadRequest.write(writer, { path, watch: false }));
-    client.send(OpCode.getACL, (writer) => PathRecord.write(writer, { path }));
-    client.send(OpCode.getChildren, (writer) => ReadRequest.write(writer, { path, watch: false }));
-  }
-  await awaitCondition(() => client.received.length === paths.length * 3 || client.closed, {
-    timeoutMs: 30_000,
-    describe: `${paths.length} znodes`,
-  });
-  const body = (index: number): JuteReader => {
-    const reply = client.received[index];
-    if (reply === undefined || reply.header.err !== 0) {
-      throw new Error(`${paths[Math.floor(index / 3)]} cannot be read: ${reply?.header.err ?? "closed"}`);
-    }
-    return new JuteReader(reply.body);
-  };
+  const bodies = await askAll(client, paths, [OpCode.getData, OpCode.getACL]);
+  const parents: string[] = [];
   for (const [index, path] of paths.entries()) {
-    const { data, stat } = GetDataResponse.read(body(index * 3));
-    const { acl } = GetAclResponse.read(body(index * 3 + 1));
-    for (const name of GetChildrenResponse.read(body(index * 3 + 2)).children) {
-      children.push(path === "/" ? `/${name}` : `${path}/${name}`);
-    }
+    const { data, stat } = GetDataResponse.read(bodies[index * 2] as JuteReader);
+    const { acl } = GetAclResponse.read(bodies[index * 2 + 1] as JuteReader);
+    if (stat.numChildren > 0) parents.push(path);
     found.push({
       path,
       data: data === null ? null : data.toString("hex"),
@@ -85,6 +68,42 @@ async function readBatch(
       stat: textOf(stat.toObject()),
     });
   }
+  const lists = await askAll(client, parents, [OpCode.getChildren]);
+  for (const [index, parent] of parents.entries()) {
+    for (const name of GetChildrenResponse.read(lists[index] as JuteReader).children) {
+      children.push(parent === "/" ? `/${name}` : `${parent}/${name}`);
+    }
+  }
+}
+
+/** Sends one request of each type for each path; gives the bodies of the replies in that order. */
+async function askAll(
+  client: RawClient,
+  paths: readonly string[],
+  types: readonly number[],
+): Promise<JuteReader[]> {
+  client.received.length = 0;
+  for (const path of paths) {
+    for (const type of types) {
+      client.send(type, (writer) => {
+        if (type === OpCode.getACL) PathRecord.write(writer, { path });
+        else ReadRequest.write(writer, { path, watch: false });
+      });
+    }
+  }
+  const count = paths.length * types.length;
+  await awaitCondition(() => client.received.length === count || client.closed, {
+    timeoutMs: 30_000,
+    describe: `${count} replies`,
+  });
+  return Array.from({ length: count }, (_, index) => {
+    const reply = client.received[index];
+    if (reply === undefined || reply.header.err !== 0) {
+      const path = paths[Math.floor(index / types.length)];
+      throw new Error(`${path} cannot be read: ${reply?.header.err ?? "closed"}`);
+    }
+    return new JuteReader(reply.body);
+  });
 }
 
 /** What clients must see of a state: cversion and owner are shown in another form than they are stored. */
