@@ -270,6 +270,66 @@ describe("endpoints that are down", () => {
     expect(caller.endpoints().some((report) => report.down)).toBe(false);
   });
 
+  test("a server that hangs is down after some timeouts, and one repeatable call tries it now and then", async () => {
+    let hangs = true;
+    const { clock, caller, events } = setUp([A, B, C], {
+      attemptTimeoutMs: 100,
+      // It still accepts connections, so connecting proves nothing here.
+      health: { probe: () => Promise.resolve() },
+    });
+    const attempt = (endpoint: Endpoint): Promise<string> =>
+      endpoint.host === "a" && hangs ? new Promise(() => {}) : Promise.resolve(endpoint.host);
+    const call = (): Promise<string> => settled(clock, caller.call(attempt, { idempotent: true }));
+    while (!caller.endpoints().some((report) => report.down)) await call();
+    expect(events.filter((event) => event.outcome === "timedOut")).toHaveLength(5);
+
+    events.length = 0;
+    for (let calls = 0; calls < 100; calls++) {
+      await call();
+      await clock.advance(100);
+    }
+    const timeouts = events.filter((event) => event.outcome === "timedOut").length;
+    expect(timeouts).toBeGreaterThanOrEqual(2);
+    expect(timeouts).toBeLessThanOrEqual(5);
+
+    // Calls that may not be repeated are not sent there, for half a minute at least.
+    await clock.advance(20_000);
+    for (let calls = 0; calls < 20; calls++) await settled(clock, caller.call(attempt));
+
+    hangs = false;
+    await clock.advance(30_000);
+    await call();
+    expect(caller.endpoints().some((report) => report.down)).toBe(false);
+    await caller.close();
+    expect(clock.timers).toBe(0);
+  });
+
+  test("failures take out no more than half of the endpoints, and any answer starts the count again", async () => {
+    const { clock, caller } = setUp([A, B, C, { host: "d", port: 4 }]);
+    for (let calls = 0; calls < 200; calls++) {
+      await rejection(
+        clock,
+        caller.call(() => Promise.reject(failure("unknown"))),
+      );
+    }
+    expect(caller.endpoints().filter((report) => report.down)).toHaveLength(2);
+
+    // B takes no calls, so A gets them all.
+    const other = setUp([A, { ...B, weight: 0 }]);
+    const call = (fails: boolean): Promise<unknown> => {
+      const attempt = () => (fails ? Promise.reject(failure("unknown")) : Promise.resolve());
+      return settled(
+        other.clock,
+        other.caller.call(attempt).catch(() => {}),
+      );
+    };
+    for (let round = 0; round < 20; round++)
+      for (const fails of [true, true, true, true, false]) await call(fails);
+    expect(other.caller.endpoints()[0]?.down).toBe(false);
+    for (let failures = 0; failures < 5; failures++) await call(true);
+    expect(other.caller.endpoints()[0]?.down).toBe(true);
+  });
+
   test("are tried nevertheless when nothing else is left, until one answers", async () => {
     const { clock, caller } = setUp([A, B], { timeoutMs: 5_000 });
     const call = caller.call(async (endpoint) => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which endpoints are down, by the evidence of connections: out at the first refusal or reset, back after
-// a probe. A probe is either a function of the owner, run in the background, so that no user's call meets
-// a dead endpoint again; or, without one, a single call let through when its time has come.
+// Which endpoints are down, by what calls meet: out at the first refused or lost connection, or after
+// several failures in a row (a server that hangs still accepts connections); back after a probe. For lost
+// connections a probe may be a function of the owner, run in the background, so that no user's call meets
+// a dead endpoint again. Otherwise, and always after failures, it is a single call let through in its time.
 import { Backoff, type Clock, type Random, type Timer } from "@meerkat/runtime";
 import { type EndpointPool, NO_SLOT } from "../balancing/endpoint-pool.ts";
 import type { DirectoryChange, Endpoint } from "../endpoint.ts";
@@ -11,7 +12,7 @@ export type EndpointProbe = (endpoint: Endpoint, signal: AbortSignal) => Promise
 
 /** Times of the probing. */
 export interface EndpointHealthOptions {
-  /** Runs in the background instead of letting a call through. */
+  /** After a lost connection: runs in the background instead of letting a call through. */
   readonly probe?: EndpointProbe | undefined;
   /** Bound of the delay before the first probe, ms; default 1,000. Half of it is random. */
   readonly probeInitialMs?: number | undefined;
@@ -19,16 +20,29 @@ export interface EndpointHealthOptions {
   readonly probeMaxMs?: number | undefined;
   /** Longest a background probe may take, ms; default 2,000. */
   readonly probeTimeoutMs?: number | undefined;
+  /** Failures in a row, timeouts included, after which an endpoint is down; default 5, 0 for never. */
+  readonly failuresMax?: number | undefined;
+  /**
+   * Largest share of all endpoints that failures (not lost connections) may take out; default 0.5. When
+   * more fail than that, it is the service that fails, and fewer servers would not help it.
+   */
+  readonly failedShareMax?: number | undefined;
 }
 
 /** Background probes running at once; more wait for their next turn. */
 const PROBES_MAX = 32;
+/** How long a probe waits for a call that may be repeated, before it takes one that may not. */
+const IDEMPOTENT_WAIT_MS = 30_000;
+
+/** What an attempt said about its endpoint. @internal */
+export type HealthEvidence = "answered" | "failed" | "connectionFailed" | "nothing";
 
 interface DownRecord {
   readonly slot: number;
   readonly generation: number;
   readonly endpoint: Endpoint;
   readonly backoff: Backoff;
+  readonly cause: "connection" | "failures";
   dueAtMs: number;
   probing: boolean;
   timer: Timer | undefined;
@@ -43,6 +57,8 @@ export class EndpointHealth {
   readonly #options: EndpointHealthOptions;
   readonly #onUp: (endpoint: Endpoint) => void;
   readonly #down = new Map<number, DownRecord>();
+  /** Failures in a row, by slot, of endpoints that are up. */
+  readonly #failures = new Map<number, number>();
   #nextDueMs = Number.POSITIVE_INFINITY;
   #probesRunning = 0;
   #closed = false;
@@ -66,60 +82,98 @@ export class EndpointHealth {
     return this.#down.size;
   }
 
-  /** Takes an endpoint out, or, if it is out already, waits longer before the next probe. */
-  markDown(slot: number, generation: number): void {
+  /** Takes in what an attempt has shown. `generation` is that of the attempt's beginning. */
+  observe(slot: number, generation: number, evidence: HealthEvidence): void {
     if (this.#closed || this.#pool.generationOf(slot) !== generation) return;
+    switch (evidence) {
+      case "answered":
+        if (this.#failures.size > 0) this.#failures.delete(slot);
+        if (this.#down.size > 0) this.#markUp(slot);
+        break;
+      case "connectionFailed":
+        this.#markDown(slot, "connection");
+        break;
+      case "failed":
+        this.#countFailure(slot);
+        break;
+      case "nothing": {
+        // A probe that found nothing out: the next one may try.
+        const record = this.#down.get(slot);
+        if (record?.probing === true && this.#isLive(record)) this.#schedule(record);
+        break;
+      }
+    }
+  }
+
+  #countFailure(slot: number): void {
+    const { failuresMax = 5, failedShareMax = 0.5 } = this.#options;
+    const record = this.#down.get(slot);
+    if (record !== undefined) {
+      if (record.probing && this.#isLive(record)) this.#schedule(record);
+      return;
+    }
+    const failures = (this.#failures.get(slot) ?? 0) + 1;
+    this.#failures.set(slot, failures);
+    if (failuresMax === 0 || failures < failuresMax) return;
+    if ((this.#down.size + 1) / this.#pool.memberCount > failedShareMax) return;
+    this.#markDown(slot, "failures");
+  }
+
+  /** Takes an endpoint out; if it is out already and this was its probe, it waits longer for the next. */
+  #markDown(slot: number, cause: DownRecord["cause"]): void {
     const known = this.#down.get(slot);
     if (known !== undefined) {
       // Calls that failed together are one piece of evidence: only a failed probe lengthens the wait.
-      if (known.probing && this.#options.probe === undefined) this.#schedule(known);
+      if (known.probing && this.#isLive(known)) this.#schedule(known);
       return;
     }
     const { probeInitialMs = 1_000, probeMaxMs = 30_000 } = this.#options;
     const record: DownRecord = {
       slot,
-      generation,
+      generation: this.#pool.generationOf(slot),
       endpoint: this.#pool.endpointAt(slot),
       backoff: new Backoff({ initialMs: probeInitialMs, maxMs: probeMaxMs, floor: 0.5 }, this.#random),
+      cause,
       dueAtMs: 0,
       probing: false,
       timer: undefined,
       controller: new AbortController(),
     };
+    this.#failures.delete(slot);
     this.#down.set(slot, record);
     this.#pool.setDown(slot, true);
     this.#schedule(record);
   }
 
-  /** Takes an endpoint in again: it has just answered. */
-  markUp(slot: number, generation: number): void {
+  /** Takes an endpoint in again. */
+  #markUp(slot: number): void {
     const record = this.#down.get(slot);
-    if (record === undefined || record.generation !== generation) return;
+    if (record === undefined) return;
     this.#forget(record);
     this.#pool.setDown(slot, false);
     this.#onUp(record.endpoint);
   }
 
-  /** A probe call ended without saying anything about the endpoint: let another one try. */
-  releaseProbe(slot: number, generation: number): void {
-    const record = this.#down.get(slot);
-    if (record === undefined || record.generation !== generation || !record.probing) return;
-    if (this.#options.probe === undefined) this.#schedule(record);
+  /** Whether a call is to probe it, not the owner's function. */
+  #isLive(record: DownRecord): boolean {
+    return record.cause === "failures" || this.#options.probe === undefined;
   }
 
   /**
    * The slot of an endpoint whose time for a probe by a live call has come, or `NO_SLOT`. The call that
-   * asks must try it: nobody else gets it meanwhile.
+   * asks must try it: nobody else gets it meanwhile. After failures it should be a call that may be
+   * repeated elsewhere.
    */
-  takeDueProbe(tried: readonly number[]): number {
-    if (this.#down.size === 0 || this.#options.probe !== undefined) return NO_SLOT;
+  takeDueProbe(tried: readonly number[], idempotent: boolean): number {
+    if (this.#down.size === 0) return NO_SLOT;
     const nowMs = this.#clock.nowMs();
     if (nowMs < this.#nextDueMs) return NO_SLOT;
     let taken = NO_SLOT;
     let nextMs = Number.POSITIVE_INFINITY;
     for (const record of this.#down.values()) {
-      if (record.probing) continue;
-      if (taken === NO_SLOT && record.dueAtMs <= nowMs && !tried.includes(record.slot)) {
+      if (record.probing || !this.#isLive(record)) continue;
+      const patienceMs = record.cause === "failures" && !idempotent ? IDEMPOTENT_WAIT_MS : 0;
+      if (taken === NO_SLOT && record.dueAtMs + patienceMs <= nowMs && !tried.includes(record.slot)) {
         taken = record.slot;
         record.probing = true;
       } else {
@@ -136,14 +190,14 @@ export class EndpointHealth {
    */
   apply(change: DirectoryChange): void {
     for (const endpoint of change.removed) {
-      const record = this.#down.get(this.#pool.slotOf(endpoint));
+      const slot = this.#pool.slotOf(endpoint);
+      const record = this.#down.get(slot);
       if (record !== undefined) this.#forget(record);
+      this.#failures.delete(slot);
     }
     for (const endpoint of change.changed) {
       const record = this.#down.get(this.#pool.slotOf(endpoint));
-      if (record !== undefined && record.endpoint.path !== endpoint.path) {
-        this.markUp(record.slot, record.generation);
-      }
+      if (record !== undefined && record.endpoint.path !== endpoint.path) this.#markUp(record.slot);
     }
   }
 
@@ -163,9 +217,11 @@ export class EndpointHealth {
     const delayMs = record.backoff.nextMs();
     record.probing = false;
     record.dueAtMs = this.#clock.nowMs() + delayMs;
-    this.#nextDueMs = Math.min(this.#nextDueMs, record.dueAtMs);
     const { probe } = this.#options;
-    if (probe === undefined) return;
+    if (probe === undefined || this.#isLive(record)) {
+      this.#nextDueMs = Math.min(this.#nextDueMs, record.dueAtMs);
+      return;
+    }
     record.timer = this.#clock.after(delayMs, () => {
       // Never rejects: the outcome of a probe is a state.
       void this.#runProbe(record, probe);
@@ -204,7 +260,7 @@ export class EndpointHealth {
       this.#probesRunning--;
     }
     if (this.#down.get(record.slot) !== record) return;
-    if (answered) this.markUp(record.slot, record.generation);
+    if (answered) this.#markUp(record.slot);
     else this.#schedule(record);
   }
 }

@@ -19,7 +19,7 @@ import {
 } from "./attempt.ts";
 import { type AttemptFailure, attemptFailure } from "./attempt-failure.ts";
 import { type AttemptContext, AttemptRun, CallScope, type EndReason } from "./call-scope.ts";
-import { EndpointHealth } from "./endpoint-health.ts";
+import { EndpointHealth, type HealthEvidence } from "./endpoint-health.ts";
 import { noEndpointError } from "./no-endpoint.ts";
 import { RetryBudget } from "./retry-budget.ts";
 
@@ -173,7 +173,7 @@ export class ServiceCaller implements AsyncDisposable {
   #pick(scope: CallScope): number {
     const { tried } = scope;
     if (tried.length >= ROUND_ATTEMPTS_MAX) return NO_SLOT;
-    const probe = this.#health.takeDueProbe(tried);
+    const probe = this.#health.takeDueProbe(tried, scope.idempotent);
     return probe !== NO_SLOT ? probe : this.#picker.pick(scope);
   }
 
@@ -256,10 +256,7 @@ export class ServiceCaller implements AsyncDisposable {
         ? "ignored"
         : "failed";
     this.#pool.end(slot, generation, latencyMs, this.#clock.nowMs(), verdict);
-    if (outcome === "connectionFailed") this.#health.markDown(slot, generation);
-    else if (this.#health.downCount === 0) return;
-    else if (answered) this.#health.markUp(slot, generation);
-    else this.#health.releaseProbe(slot, generation);
+    this.#health.observe(slot, generation, evidenceOf(outcome));
   }
 
   /** Resolves when it makes sense to pick again; rejects when the call ends first. */
@@ -295,6 +292,21 @@ export class ServiceCaller implements AsyncDisposable {
 
   #source(): string {
     return this.#directory.status?.().source ?? "the directory";
+  }
+}
+
+function evidenceOf(outcome: AttemptOutcome): HealthEvidence {
+  switch (outcome) {
+    case "ok":
+    case "rejected":
+      return "answered";
+    case "failed":
+    case "timedOut":
+      return "failed";
+    case "connectionFailed":
+      return "connectionFailed";
+    case "aborted":
+      return "nothing";
   }
 }
 
