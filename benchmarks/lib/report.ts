@@ -88,9 +88,14 @@ export class Report {
     process.stderr.write(`  ${text}\n`);
   }
 
-  /** Prints everything on stdout. */
+  /** Prints everything on stdout. Without a row there is nothing to print: the pattern fits no case. */
   print(goals: readonly Goal[]): void {
-    const { json, quick } = this.#options;
+    const { json, quick, only } = this.#options;
+    if (this.#rows.length === 0) {
+      process.stderr.write(`no case matches ${only}\n`);
+      process.exitCode = 2;
+      return;
+    }
     if (json) {
       const object = {
         bench: this.#bench,
