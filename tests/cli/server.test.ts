@@ -2,6 +2,7 @@
 // `meerkat server` as a process, and `doctor` looking at it.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ZooKeeperClient } from "@meerkat/client";
 import { EmbeddedServer } from "@meerkat/server";
 import { scratchDir } from "@meerkat/testkit";
 import { describe, expect, test } from "vitest";
@@ -14,6 +15,9 @@ describe("meerkat server", () => {
     await using server = startMeerkat(["server", "--client-port", "0", "--data-dir", folder.path]);
     const address = /^listening on (127\.0\.0\.1:\d+)$/.exec(await server.line())?.[1] ?? "";
     expect((await meerkat(["create", "/a", "1", "-z", address])).code).toBe(0);
+    // A client that stays connected must not hold it up.
+    await using client = await ZooKeeperClient.connect(address);
+    expect(client.state).toBe("connected");
     await server.kill("SIGTERM");
     expect(server.exit).toEqual({ code: 0, signal: null });
     expect(server.stdout.trimEnd().split("\n")).toHaveLength(1);

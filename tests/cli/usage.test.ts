@@ -2,7 +2,7 @@
 // What the command does when it is held wrong, piped, or asked for help. No server needed.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import { EmbeddedServer } from "@meerkat/server";
 import { expect, test } from "vitest";
 import { MEERKAT, meerkat } from "./support/meerkat.ts";
@@ -96,6 +96,25 @@ test("a reader that goes away early is no failure and no crash", async () => {
   child.stdout.once("data", () => child.stdout.destroy());
   const [code] = (await once(child, "close")) as [number | null];
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});
+
+test("output that cannot be written is a failure", async () => {
+  await using server = await EmbeddedServer.start({ memory: true });
+  const full = await open("/dev/full", "w");
+  try {
+    const child = spawn(process.execPath, [MEERKAT, "ls", "/", "-z", server.connectString], {
+      stdio: ["ignore", full.fd, "pipe"],
+    });
+    let stderr = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const [code] = (await once(child, "close")) as [number | null];
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^meerkat: .*ENOSPC/);
+  } finally {
+    await full.close();
+  }
 });
 
 test("colours are left out in a pipe and come when forced", async () => {

@@ -63,6 +63,11 @@ export function createOutput(
   return { stream, isTerminal, colors: pc.createColors(wantsColors(isTerminal, env)) };
 }
 
+/** Writes many lines at once. */
+export function writeLines(output: Output, lines: readonly string[]): void {
+  if (lines.length > 0) output.stream.write(`${lines.join("\n")}\n`);
+}
+
 /** Writes a line. */
 export function writeLine(output: Output, line: string): void {
   output.stream.write(`${line}\n`);

@@ -27,8 +27,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   // A reader that has seen enough (`meerkat ls -R / | head`) is no failure.
   const onOutputError = (error: NodeJS.ErrnoException): void => {
     if (error.code === "EPIPE") controller.abort(new InterruptedError("EPIPE"));
-    else throw error;
+    else outputError ??= error;
   };
+  let outputError: Error | undefined;
   for (const signal of SIGNALS) process.on(signal, onSignal);
   process.stdout.on("error", onOutputError);
   process.stderr.on("error", onOutputError);
@@ -42,7 +43,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     signal: controller.signal,
   };
   try {
-    return await runCommand(argv, io);
+    const exitCode = await runCommand(argv, io);
+    // What was not written is not done, say because the disk is full.
+    return exitCode === 0 && outputError !== undefined ? report(outputError, io) : exitCode;
   } finally {
     for (const signal of SIGNALS) process.removeListener(signal, onSignal);
   }

@@ -82,6 +82,7 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
   addDoctorCommand(program, host);
   program.commandsGroup("Other:");
   addCompletionCommand(program, host);
+  program.helpCommand("help [command]", "print the usage of a command");
   program.addHelpText(
     "after",
     `

@@ -3,7 +3,7 @@ import { joinPath } from "@meerkat/client";
 import type { Command } from "commander";
 import { mapConcurrently, REQUESTS_MAX } from "../concurrently.ts";
 import { addDataOptions, type Connected, type ConnectionFlags, withClient } from "../connection.ts";
-import { type Output, writeLine } from "../io.ts";
+import { type Output, writeLine, writeLines } from "../io.ts";
 import { printable } from "../output/data.ts";
 import { writeJson } from "../output/json.ts";
 import { formatStatTable } from "../output/stat-text.ts";
@@ -32,7 +32,7 @@ async function list(connected: Connected, path: string, flags: LsFlags, output: 
     const { children } = await connected.client.children(path, connected.call);
     children.sort();
     if (flags.json === true) writeJson(output, children);
-    else for (const name of children) writeLine(output, printable(name));
+    else writeLines(output, children.map(printable));
     return;
   }
   const entries = await (flags.recursive === true ? listTree : listStats)(connected, path);
@@ -44,7 +44,10 @@ async function list(connected: Connected, path: string, flags: LsFlags, output: 
       ),
     );
   } else if (flags.stat !== true) {
-    for (const entry of entries) writeLine(output, printable(entry.path));
+    writeLines(
+      output,
+      entries.map((entry) => printable(entry.path)),
+    );
   } else if (entries.length > 0) {
     writeLine(output, formatStatTable(entries, output.colors));
   }

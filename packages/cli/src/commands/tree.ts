@@ -2,7 +2,7 @@
 import type { Stat } from "@meerkat/client";
 import type { Command } from "commander";
 import { addDataOptions, type ConnectionFlags, parsePositive, withClient } from "../connection.ts";
-import { type Colors, type Output, writeLine } from "../io.ts";
+import { type Colors, writeLines } from "../io.ts";
 import { printable } from "../output/data.ts";
 import { writeJson } from "../output/json.ts";
 import { hex } from "../output/stat-text.ts";
@@ -23,7 +23,7 @@ export function addTreeCommand(program: Command, { io }: CommandHost): void {
       withClient(command, io, async ({ client, call }) => {
         const root = await readTree(client, path, flags.depth ?? Number.POSITIVE_INFINITY, call);
         if (flags.json === true) writeJson(io.stdout, toJson(root));
-        else draw(root, io.stdout);
+        else writeLines(io.stdout, draw(root, io.stdout.colors));
       }),
     );
 }
@@ -39,17 +39,17 @@ function toJson(node: TreeNode): JsonTree {
   return { path: node.path, stat: node.stat, children: node.children.map(toJson) };
 }
 
-function draw(root: TreeNode, output: Output): void {
-  const { colors } = output;
+function draw(root: TreeNode, colors: Colors): string[] {
+  const lines = [label(root, colors)];
   const visit = (node: TreeNode, before: string): void => {
     for (const [index, child] of node.children.entries()) {
       const isLast = index === node.children.length - 1;
-      writeLine(output, `${colors.dim(before + (isLast ? "└─ " : "├─ "))}${label(child, colors)}`);
+      lines.push(`${colors.dim(before + (isLast ? "└─ " : "├─ "))}${label(child, colors)}`);
       visit(child, before + (isLast ? "   " : "│  "));
     }
   };
-  writeLine(output, label(root, colors));
   visit(root, "");
+  return lines;
 }
 
 /** Name, then what is worth knowing: bytes of data, the owner of an ephemeral, children not drawn. */

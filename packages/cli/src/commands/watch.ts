@@ -58,6 +58,7 @@ async function follow({ client, call }: Connected, path: string, flags: WatchFla
       countLeft--;
       if (countLeft === 0) return;
     }
+    if (!io.signal.aborted) throw new Error(`the watch ended: ${client.explain()}`);
   } catch (error) {
     // The end of a watch by Ctrl-C is its normal end.
     if (!io.signal.aborted) throw error;
