@@ -2,30 +2,23 @@
 // `npm run bench -- client`: our client beside its rivals, over the embedded server and over Apache
 // ZooKeeper. Method and reading: `benchmarks/README.md`.
 import { mkdirSync } from "node:fs";
-import type { ClientOperation, ClientRun, WatchesRun } from "../drivers/client-verbs.ts";
+import {
+  ClientBench,
+  type ClientCase,
+  DATA_BYTES,
+  READ_PATH,
+  ROOT,
+  type Subject,
+} from "../client/client-bench.ts";
+import type { ClientOperation, WatchesRun } from "../drivers/client-verbs.ts";
 import { ApacheServer, type BenchmarkServer, MeerkatServer } from "../lib/benchmark-server.ts";
-import { type DriverCommand, DriverProcess } from "../lib/driver-process.ts";
 import { boundGoal, ratioGoal } from "../lib/goals.ts";
-import { driverPath, pythonDriverPath } from "../lib/locations.ts";
-import { parseSuiteOptions, type SuiteOptions } from "../lib/options.ts";
+import { parseSuiteOptions } from "../lib/options.ts";
 import { type Peer, preparePeers } from "../lib/peers.ts";
-import { type Goal, Report, type Row } from "../lib/report.ts";
-import { alternate, rowOf, type Sample } from "../lib/rounds.ts";
+import type { Goal, Report, Row } from "../lib/report.ts";
+import { alternate, rowOf } from "../lib/rounds.ts";
 import { TimeBudget } from "../lib/time-budget.ts";
 
-type Subject = "meerkat" | Peer;
-
-/** One row of the suite: an operation with so many in flight over one of the servers. */
-interface Case {
-  readonly name: string;
-  readonly server: BenchmarkServer;
-  readonly operation: ClientOperation;
-  readonly inFlight: number;
-}
-
-const DATA_BYTES = 100;
-const ROOT = "/bench";
-const READ_PATH = `${ROOT}/read`;
 const WATCH_COUNT = 20_000;
 const HEAP_CASE = "heap per one-shot watch";
 const SERVER_NAMES = ["embedded", "apache"] as const;
@@ -78,119 +71,9 @@ function caseName(
   return `${server}: ${operation} ${inFlight === 1 ? "sequential" : `×${inFlight}`}`;
 }
 
-function driverCommand(subject: Subject, options: SuiteOptions): DriverCommand {
-  if (subject === "kazoo") {
-    return { name: subject, program: "/usr/bin/python3", args: ["-u", pythonDriverPath("kazoo_driver")] };
-  }
-  const profile =
-    options.profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${options.profileDir}`];
-  return {
-    name: subject,
-    program: process.execPath,
-    args: ["--expose-gc", ...profile, driverPath(subject)],
-  };
-}
-
-function pair(subject: Subject, server: BenchmarkServer): string {
-  return `${subject} over ${server.title}`;
-}
-
-/** The suite's processes: servers, the load generator that makes znodes, and a driver for each pair. */
-class Bench {
-  readonly report: Report;
-  readonly #options: SuiteOptions;
-  readonly #loader: DriverProcess;
-  readonly #drivers = new Map<string, DriverProcess>();
-  readonly #broken = new Set<string>();
-  #folders = 0;
-
-  constructor(options: SuiteOptions) {
-    this.report = new Report("client", options);
-    this.#options = options;
-    this.#loader = new DriverProcess({
-      name: "load",
-      program: process.execPath,
-      args: [driverPath("load")],
-    });
-  }
-
-  async ensure(server: BenchmarkServer, paths: readonly string[], dataBytes: number): Promise<void> {
-    const target = { host: server.host, port: server.port };
-    await this.#loader.call("ensure", { target, paths, dataBytes });
-  }
-
-  /** A new driver, connected. */
-  async connect(subject: Subject, server: BenchmarkServer): Promise<DriverProcess> {
-    const driver = new DriverProcess(driverCommand(subject, this.#options));
-    await driver.call("connect", { hosts: `${server.host}:${server.port}` });
-    return driver;
-  }
-
-  /** Connects the driver that `run` uses for this pair, and lets its code get warm. */
-  async prepare(subject: Subject, server: BenchmarkServer, warmUpMs: number): Promise<void> {
-    await this.#orLeaveOut(subject, server, async () => {
-      this.#drivers.set(pair(subject, server), await this.connect(subject, server));
-    });
-    for (const operation of ["get", "set"] as const) {
-      const shape = { durationMs: warmUpMs, opsMax: Number.MAX_SAFE_INTEGER };
-      await this.run(subject, { name: "warm-up", server, operation, inFlight: 256 }, shape);
-    }
-  }
-
-  /** One run. */
-  run(
-    subject: Subject,
-    wanted: Case,
-    shape: { readonly durationMs: number; readonly opsMax: number },
-  ): Promise<Sample | undefined> {
-    return this.#orLeaveOut(subject, wanted.server, async () => {
-      const driver = this.#drivers.get(pair(subject, wanted.server));
-      const run: ClientRun = {
-        ...shape,
-        operation: wanted.operation,
-        inFlight: wanted.inFlight,
-        path: await this.#path(subject, wanted),
-        dataBytes: DATA_BYTES,
-      };
-      const sample = await driver?.call<Sample>("run", run);
-      return sample;
-    });
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([...this.#drivers.values(), this.#loader].map((driver) => driver.close()));
-  }
-
-  /** A peer that fails is reported and left out from then on; our own failure ends the suite. */
-  async #orLeaveOut<T>(
-    subject: Subject,
-    server: BenchmarkServer,
-    task: () => Promise<T>,
-  ): Promise<T | undefined> {
-    const key = pair(subject, server);
-    if (this.#broken.has(key)) return undefined;
-    try {
-      return await task();
-    } catch (error) {
-      if (subject === "meerkat") throw error;
-      this.#broken.add(key);
-      this.report.note(`${key} is left out: ${String(error).split("\n")[0]}`);
-      return undefined;
-    }
-  }
-
-  /** Reads share a znode, each subject sets its own, and every run of creates gets an empty parent. */
-  async #path(subject: Subject, wanted: Case): Promise<string> {
-    if (wanted.operation === "get" || wanted.operation === "exists") return READ_PATH;
-    const path = wanted.operation === "set" ? `${ROOT}/set-${subject}` : `${ROOT}/create-${++this.#folders}`;
-    await this.ensure(wanted.server, [path], DATA_BYTES);
-    return path;
-  }
-}
-
 async function measureRates(
-  bench: Bench,
-  cases: readonly Case[],
+  bench: ClientBench,
+  cases: readonly ClientCase[],
   subjects: readonly Subject[],
   plan: Plan,
 ): Promise<void> {
@@ -223,7 +106,7 @@ async function measureRates(
 
 /** Each subject in a fresh process, so that nothing of the earlier runs is counted. */
 async function measureHeap(
-  bench: Bench,
+  bench: ClientBench,
   server: BenchmarkServer,
   subjects: readonly Subject[],
 ): Promise<void> {
@@ -303,7 +186,7 @@ async function main(): Promise<void> {
   const options = parseSuiteOptions(process.argv.slice(2));
   const plan = options.quick ? QUICK : FULL;
   if (options.profileDir !== undefined) mkdirSync(options.profileDir, { recursive: true });
-  const bench = new Bench(options);
+  const bench = new ClientBench(options);
   const { report } = bench;
   const { peers, leftOut } = await preparePeers(plan.installTimeoutMs);
   for (const line of leftOut) report.note(line);
@@ -312,7 +195,7 @@ async function main(): Promise<void> {
   await using embedded = await MeerkatServer.launch();
   await using apache = await ApacheServer.launch();
   if (apache === undefined) report.note("Apache ZooKeeper is left out: needs java and Debian's zookeeper");
-  const cases: Case[] = plan.shapes.flatMap(([operation, inFlight]) =>
+  const cases: ClientCase[] = plan.shapes.flatMap(([operation, inFlight]) =>
     [embedded, apache].flatMap((server, index) => {
       const name = caseName(operation, inFlight, SERVER_NAMES[index] as (typeof SERVER_NAMES)[number]);
       return server === undefined ? [] : [{ name, server, operation, inFlight }];
