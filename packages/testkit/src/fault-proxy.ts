@@ -172,12 +172,12 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   /** Refuses new connections, as a machine without the server does. Open ones stay. */
-  async refuse(): Promise<void> {
+  refuse(): Promise<void> {
     const listener = this.#listener;
     this.#listener = undefined;
     // The port is free at once; `close` calls back only when the last connection is gone.
     listener?.close();
-    await Promise.resolve();
+    return Promise.resolve();
   }
 
   /** Refuses new connections and breaks the open ones: the server is gone. */
