@@ -204,11 +204,20 @@ class FileStorage implements DiskStorage {
       // After a failure the state holds what was never stored; a snapshot would make it true.
       if (source === undefined || log === undefined || log.failure !== undefined) return;
       if (source.lastZxid > this.#lastSnapshot.zxid) {
-        await writeSnapshot(this.#files, this.#directories.snapshotDirectory, source);
+        await this.#lastSnapshotOf(source);
       }
     } finally {
       await this.#running?.stop();
       for (const release of this.#releases) await release();
+    }
+  }
+
+  /** Spares the next start the log. When it fails nothing is lost, since the log is whole. */
+  async #lastSnapshotOf(source: SnapshotSource): Promise<void> {
+    try {
+      await writeSnapshot(this.#files, this.#directories.snapshotDirectory, source);
+    } catch (error) {
+      this.#options.runtime.logger.warn({ error }, "no last snapshot could be written; the log is kept");
     }
   }
 

@@ -3,9 +3,9 @@
 // logs are folded per znode, then the old snapshot streams through and comes out changed. Memory is in
 // proportion to what changed, not to the tree, and the event loop that serves clients has no part in it.
 import type { FileStore } from "@meerkat/runtime";
-import { type Acl, JuteReader } from "@meerkat/wire";
+import type { Acl } from "@meerkat/wire";
 import { listLogs, listSnapshots, logsAfter, type SnapshotFile } from "./file-names.ts";
-import { isSessionOwner, OPEN_ACL_ID, readSnapshotNode } from "./snapshot-format.ts";
+import { aclIdAt, isSessionOwner, OPEN_ACL_ID, znodeAt } from "./snapshot-format.ts";
 import { readSnapshot } from "./snapshot-reader.ts";
 import { AclIds, SnapshotWriter } from "./snapshot-writer.ts";
 import { StorageError } from "./storage-error.ts";
@@ -91,7 +91,7 @@ async function surveyOf(files: FileStore, base: SnapshotFile): Promise<Survey> {
     session: (id, timeoutMs) => survey.sessions.set(id, timeoutMs),
     acl: (id, acl) => survey.acls.set(id, acl),
     znode(bytes, start, pathEnd, end) {
-      survey.usedAclIds.add(bytes.readInt32BE(end - 68) * 0x1_0000_0000 + bytes.readUInt32BE(end - 64));
+      survey.usedAclIds.add(aclIdAt(bytes, end));
       // The owner: most znodes have none, and no bigint is made for those.
       if (bytes.readInt32BE(end - 16) === 0 && bytes.readInt32BE(end - 12) === 0) return;
       const owner = bytes.readBigInt64BE(end - 16);
@@ -120,7 +120,6 @@ async function writeMerged(
   }
   writer.begin([...delta.sessions], ids.lists());
   const { changes } = delta;
-  const reader = new JuteReader(Buffer.alloc(0));
   let znodes = 0;
   await readSnapshot(files, base, {
     session: () => {},
@@ -132,10 +131,8 @@ async function writeMerged(
         writer.rawZnode(bytes, start, pathEnd, end);
         znodes++;
       } else if (change.kind === "patch") {
-        reader.reset(bytes, start, end);
-        const { aclId, ...node } = readSnapshotNode(reader);
-        const changed = patched({ ...node, acl: null }, change);
-        writer.znode(changed, change.acl === undefined ? aclId : ids.idOf(change.acl));
+        const changed = patched(znodeAt(bytes, start, pathEnd, end, null), change);
+        writer.znode(changed, change.acl === undefined ? aclIdAt(bytes, end) : ids.idOf(change.acl));
         znodes++;
       }
     },

@@ -8,13 +8,14 @@ import type { SnapshotFile } from "./file-names.ts";
 import type { SnapshotNode } from "./seam.ts";
 import {
   ACL_ID_AND_STAT_BYTES,
+  aclIdAt,
   DIGEST_SECTION_BYTES,
   OPEN_ACL_ID,
-  readSnapshotNode,
   SEAL_BYTES,
   SNAPSHOT_HEADER_BYTES,
   SNAPSHOT_MAGIC,
   SNAPSHOT_VERSION,
+  znodeAt,
 } from "./snapshot-format.ts";
 import { openSnapshot } from "./snapshot-source.ts";
 import { StorageError } from "./storage-error.ts";
@@ -89,14 +90,13 @@ export interface SnapshotContent {
 export function decodingVisitor(content: SnapshotContent): SnapshotVisitor {
   const acls = new Map<number, readonly Acl[]>();
   const nobody: readonly Acl[] = [];
-  const reader = new JuteReader(Buffer.alloc(0));
   return {
     session: (id, timeoutMs) => content.session(id, timeoutMs),
     acl: (id, acl) => acls.set(id, acl),
-    znode(bytes, start, _pathEnd, end) {
-      reader.reset(bytes, start, end);
-      const { aclId, ...node } = readSnapshotNode(reader);
-      content.znode({ ...node, acl: aclId === OPEN_ACL_ID ? null : (acls.get(aclId) ?? nobody) });
+    znode(bytes, start, pathEnd, end) {
+      const aclId = aclIdAt(bytes, end);
+      const acl = aclId === OPEN_ACL_ID ? null : (acls.get(aclId) ?? nobody);
+      content.znode(znodeAt(bytes, start, pathEnd, end, acl));
     },
   };
 }

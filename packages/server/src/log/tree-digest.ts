@@ -4,10 +4,8 @@
 import { crc32 } from "node:zlib";
 import { JuteWriter } from "@meerkat/wire";
 import type { SnapshotNode } from "./seam.ts";
-import { ACL_ID_AND_STAT_BYTES, writeSnapshotNode } from "./snapshot-format.ts";
+import { ACL_ID_AND_STAT_BYTES, STAT_BYTES, writeSnapshotNode } from "./snapshot-format.ts";
 
-/** Bytes of a znode's stat in the digest. */
-const STAT_BYTES = 60;
 /** Sums of this many 32-bit values are exact in a double. */
 const EXACT_SUMS_MAX = 0x10_0000;
 /** See `copyBytes`. */
