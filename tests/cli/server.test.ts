@@ -4,8 +4,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ZooKeeperClient } from "@meerkat/client";
 import { EmbeddedServer } from "@meerkat/server";
-import { scratchDir } from "@meerkat/testkit";
+import { scratchDir, toolsAvailable } from "@meerkat/testkit";
 import { describe, expect, test } from "vitest";
+import { makeCertificates } from "../client/support/certificates.ts";
 import { describeEachZooKeeper } from "../support/zookeepers.ts";
 import { meerkat, startMeerkat } from "./support/meerkat.ts";
 
@@ -80,6 +81,34 @@ describe("meerkat server", () => {
     expect(server.output).toContain("--data-dir");
     await server.kill("SIGINT");
     expect(server.exit).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe.runIf(toolsAvailable("the command over TLS", "openssl"))("over TLS", () => {
+  test("the command trusts whom it is told to, and proves who it is", async () => {
+    await using folder = await scratchDir();
+    const { path, pem } = makeCertificates(folder);
+    await using server = await EmbeddedServer.start({
+      memory: true,
+      tls: { cert: pem("server.crt"), key: pem("server.key"), ca: pem("ca.crt"), clientAuth: "want" },
+    });
+    const hosts = `127.0.0.1:${server.securePort}`;
+    const trust = ["-z", hosts, "--tls-ca", path("ca.crt")];
+    const prove = [...trust, "--tls-cert", path("client.crt"), "--tls-key", path("client.key")];
+    expect((await meerkat(["create", "/mine", "secret", "--acl", "creator", ...prove])).code).toBe(0);
+    expect(await meerkat(["get", "/mine", ...prove])).toMatchObject({ code: 0, stdout: "secret" });
+    const stranger = await meerkat(["get", "/mine", ...trust]);
+    expect(stranger).toMatchObject({ code: 1, stdout: "" });
+    expect(stranger.stderr).toContain("NO_AUTH");
+    const distrust = await meerkat(["ls", "-z", hosts, "--tls", "--timeout", "1500"]);
+    expect(distrust.code).toBe(1);
+    expect(distrust.stderr).toContain("certificate");
+    expect((await meerkat(["ls", "-z", hosts, "--tls-insecure"])).code).toBe(0);
+    expect((await meerkat(["doctor", ...trust])).stdout).toMatch(/ version +\S+, standalone/);
+    expect((await meerkat(["ls", ...trust, "--tls-cert", path("client.crt")])).code).toBe(2);
+    const missing = await meerkat(["ls", "-z", hosts, "--tls-ca", path("none.crt")]);
+    expect(missing.code).toBe(1);
+    expect(missing.stderr).toContain("none.crt");
   });
 });
 

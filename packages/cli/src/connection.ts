@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // From flags and environment to a connected client that is closed again whatever happens.
 import { type CallOptions, ZooKeeperClient } from "@meerkat/client";
+import type { TlsClientOptions } from "@meerkat/runtime";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Io } from "./io.ts";
+import { addTlsOptions, resolveTls, type TlsFlags } from "./tls-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Where ZooKeeper is when nobody says. */
@@ -22,7 +24,7 @@ export interface Credential {
 }
 
 /** Flags of every command that talks to ZooKeeper, as commander hands them over. */
-export interface ConnectionFlags {
+export interface ConnectionFlags extends TlsFlags {
   readonly zookeeper?: string;
   readonly timeout?: number;
   readonly auth?: readonly Credential[];
@@ -34,6 +36,7 @@ export interface ConnectionSettings {
   readonly hosts: string;
   readonly timeoutMs: number;
   readonly auth: readonly Credential[];
+  readonly tls: TlsClientOptions | undefined;
 }
 
 /** For options that take a count or a duration. */
@@ -71,7 +74,7 @@ export function parseCredential(text: string): Credential {
 
 /** Adds the flags of `ConnectionFlags`. */
 export function addConnectionOptions(command: Command): Command {
-  return command
+  command
     .option(
       "-z, --zookeeper <hosts>",
       `servers as HOST:PORT[,HOST:PORT…][/CHROOT] (default: $MEERKAT_ZOOKEEPER, then ${DEFAULT_ZOOKEEPER})`,
@@ -94,6 +97,7 @@ export function addConnectionOptions(command: Command): Command {
         }
       }),
     );
+  return addTlsOptions(command);
 }
 
 /** Adds `--json` beside them. */
@@ -111,6 +115,7 @@ export function resolveConnection(command: Command, io: Io): ConnectionSettings 
   return {
     hosts: flags.zookeeper ?? (io.env.MEERKAT_ZOOKEEPER || DEFAULT_ZOOKEEPER),
     timeoutMs: flags.timeout ?? DEFAULT_TIMEOUT_MS,
+    tls: resolveTls(flags, io.env),
     auth:
       flags.auth ??
       fromEnvironment.map((line) => {
@@ -146,6 +151,7 @@ export async function withClient<T>(
     hosts: settings.hosts,
     sessionTimeoutMs: CLI_SESSION_TIMEOUT_MS,
     auth: settings.auth,
+    tls: settings.tls,
   });
   try {
     await client.connect(call);

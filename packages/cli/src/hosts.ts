@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { HostPort } from "./four-letter-word.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Port of a server that is named without one. */
 const DEFAULT_PORT = 2181;
+
+/** A server's address. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** The parts of a connect string. */
 export interface Hosts {

@@ -19,6 +19,7 @@ export interface Output {
 export interface Environment {
   readonly MEERKAT_ZOOKEEPER?: string | undefined;
   readonly MEERKAT_AUTH?: string | undefined;
+  readonly MEERKAT_TLS_PASSPHRASE?: string | undefined;
   readonly NO_COLOR?: string | undefined;
   readonly FORCE_COLOR?: string | undefined;
   readonly TERM?: string | undefined;

@@ -33,8 +33,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   for (const signal of SIGNALS) process.on(signal, onSignal);
   process.stdout.on("error", onOutputError);
   process.stderr.on("error", onOutputError);
-  const { MEERKAT_ZOOKEEPER, MEERKAT_AUTH, NO_COLOR, FORCE_COLOR, TERM } = process.env;
-  const env = { MEERKAT_ZOOKEEPER, MEERKAT_AUTH, NO_COLOR, FORCE_COLOR, TERM };
+  const { MEERKAT_ZOOKEEPER, MEERKAT_AUTH, MEERKAT_TLS_PASSPHRASE, NO_COLOR, FORCE_COLOR, TERM } =
+    process.env;
+  const env = { MEERKAT_ZOOKEEPER, MEERKAT_AUTH, MEERKAT_TLS_PASSPHRASE, NO_COLOR, FORCE_COLOR, TERM };
   const io: Io = {
     stdin: process.stdin,
     stdout: createOutput(process.stdout, env),

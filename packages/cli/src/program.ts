@@ -87,9 +87,10 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
     "after",
     `
 Environment:
-  MEERKAT_ZOOKEEPER   default of --zookeeper
-  MEERKAT_AUTH        credentials like those of --auth, one a line
-  NO_COLOR            any value: no colours
+  MEERKAT_ZOOKEEPER       default of --zookeeper
+  MEERKAT_AUTH            credentials like those of --auth, one a line
+  MEERKAT_TLS_PASSPHRASE  of an encrypted --tls-key
+  NO_COLOR                any value: no colours
 
 Exit codes: 0 done, 1 the operation failed, 2 bad usage.`,
   );

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The examination behind `meerkat doctor`: each server by itself, then what they are together.
-import { ZooKeeperClient } from "@meerkat/client";
+import { fourLetterWord, ZooKeeperClient } from "@meerkat/client";
 import { errorFrom, randomUuid, systemRuntime } from "@meerkat/runtime";
 import { CLI_SESSION_TIMEOUT_MS, type ConnectionSettings } from "../connection.ts";
-import { fourLetterWord, type HostPort } from "../four-letter-word.ts";
-import { parseHosts } from "../hosts.ts";
+import { type HostPort, parseHosts } from "../hosts.ts";
 import { parseSrvr, type ServerReport } from "./srvr.ts";
 
 /** One finding. */
@@ -67,10 +66,11 @@ async function examineReach(
   add: (check: Check) => void,
 ): Promise<ServerReport | undefined> {
   const subject = `${server.host}:${server.port}`;
-  const { net, clock } = systemRuntime;
+  const { clock } = systemRuntime;
   const startMs = clock.nowMs();
   try {
-    const answer = await fourLetterWord("srvr", server, { net, clock, timeoutMs: settings.timeoutMs });
+    const { timeoutMs, tls } = settings;
+    const answer = await fourLetterWord("srvr", { ...server, timeoutMs, tls });
     add({ subject, name: "reach", status: "ok", detail: `answers in ${formatMs(clock.nowMs() - startMs)}` });
     const report = parseSrvr(answer);
     if (report === undefined) {
@@ -117,6 +117,7 @@ async function examineSession(
     hosts: `${server.host.includes(":") ? `[${server.host}]` : server.host}:${server.port}`,
     sessionTimeoutMs: CLI_SESSION_TIMEOUT_MS,
     auth: settings.auth,
+    tls: settings.tls,
   });
   let name: Check["name"] = "session";
   try {
