@@ -27,7 +27,7 @@ await run(
   },
   async ({ calls, intervalMs, hosts, json }) => {
     const stop = stopSignal();
-    await using registry = await Registry.connect({ hosts }, { timeoutMs: 15_000 });
+    await using registry = await Registry.connect({ hosts }, { timeoutMs: 10_000 });
     await using directory = await registry.directory();
     await using client = createRpcClient(Divide, { directory });
     let server = "";

@@ -37,7 +37,7 @@ await run(
     const stop = stopSignal();
     // Closed in reverse order: leave the list, end the session, serve what is still being called.
     await using server = await RpcServer.listen({ host, port, services: [divide] });
-    await using registry = await Registry.connect({ hosts, sessionTimeoutMs }, { timeoutMs: 15_000 });
+    await using registry = await Registry.connect({ hosts, sessionTimeoutMs }, { timeoutMs: 10_000 });
     await using registration = await registry.register({ host, port: server.port });
     console.log(`divide server on ${host}:${server.port}, registered as ${registration.path}`);
     if (!stop.aborted) await once(stop, "abort");

@@ -27,7 +27,7 @@ export class EndpointConnections implements ConnectionPool {
   readonly #target: { readonly host: string; readonly port: number };
   readonly #all = new Set<SeedConnection>();
   readonly #free: SeedConnection[] = [];
-  #waiting: PooledCall[] = [];
+  readonly #waiting = new Set<PooledCall>();
   #retired = false;
 
   constructor(key: string, target: { readonly host: string; readonly port: number }, owner: EndpointOwner) {
@@ -43,7 +43,7 @@ export class EndpointConnections implements ConnectionPool {
     return this.#free.length;
   }
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
   /** Starts a call. Never throws: a refusal is a rejected call. */
@@ -55,12 +55,12 @@ export class EndpointConnections implements ConnectionPool {
       connection.send(call);
     } else if (this.#all.size < settings.connectionsPerEndpointMax) {
       this.#connect(call);
-    } else if (this.#waiting.length < settings.waitingPerEndpointMax) {
+    } else if (this.#waiting.size < settings.waitingPerEndpointMax) {
       call.owner = this;
-      this.#waiting.push(call);
+      this.#waiting.add(call);
     } else {
       const context = { method: method.name, endpoint: this.key, connection: false };
-      const message = `${this.#waiting.length} calls already wait for a connection to ${this.key}`;
+      const message = `${this.#waiting.size} calls already wait for a connection to ${this.key}`;
       call.reject(new RpcError(message, { code: "QUEUE_FULL", effect: "none", context }));
     }
     return call;
@@ -68,11 +68,11 @@ export class EndpointConnections implements ConnectionPool {
 
   /** A waiting call was cancelled. */
   abandon(call: PooledCall): void {
-    this.#waiting = this.#waiting.filter((waiting) => waiting !== call);
+    this.#waiting.delete(call);
   }
 
   onFree(connection: SeedConnection): void {
-    const next = this.#waiting.shift();
+    const next = this.#takeWaiting();
     if (next !== undefined) {
       connection.send(next);
     } else if (this.#retired || this.#owner.settings.idleTimeoutMs === 0) {
@@ -88,7 +88,7 @@ export class EndpointConnections implements ConnectionPool {
     this.#all.delete(connection);
     const index = this.#free.indexOf(connection);
     if (index >= 0) this.#free.splice(index, 1);
-    const next = this.#waiting.shift();
+    const next = this.#takeWaiting();
     if (next !== undefined) this.#connect(next);
     else if (this.#retired && this.#all.size === 0) this.#owner.onEmpty(this);
   }
@@ -105,14 +105,23 @@ export class EndpointConnections implements ConnectionPool {
     while (this.#free[0] !== undefined && this.#free[0].freeSinceMs <= beforeMs) this.#free[0].destroy();
   }
 
-  /** Closes everything; calls in progress end with `error(call)`. */
+  /** Closes everything; each call ends with the error for its effect. */
   destroy(error: (effect: "none" | "unknown") => RpcError): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
     for (const call of waiting) call.reject(error("none"));
     for (const connection of [...this.#all]) {
       connection.fail(error(connection.connected ? "unknown" : "none"));
     }
+  }
+
+  /** The call that has waited longest. */
+  #takeWaiting(): PooledCall | undefined {
+    for (const call of this.#waiting) {
+      this.#waiting.delete(call);
+      return call;
+    }
+    return undefined;
   }
 
   #connect(call: PooledCall): void {

@@ -17,7 +17,8 @@ export class Dispatcher {
   readonly #logger: Logger;
   readonly #inFlightMax: number;
   readonly #methods = new Map<string, BoundMethod>();
-  readonly #waiting: SlotWaiter[] = [];
+  /** First in, first out; a set, so that one that goes away leaves no trace. */
+  readonly #waiting = new Set<SlotWaiter>();
   #handingOut = false;
 
   constructor(options: {
@@ -52,8 +53,13 @@ export class Dispatcher {
       this.stats.inFlight++;
       return true;
     }
-    this.#waiting.push(waiter);
+    this.#waiting.add(waiter);
     return false;
+  }
+
+  /** The waiter needs no slot any more. */
+  forget(waiter: SlotWaiter): void {
+    this.#waiting.delete(waiter);
   }
 
   /** Gives a slot back. The longest waiting one gets it. */
@@ -62,9 +68,9 @@ export class Dispatcher {
     // A waiter may finish at once and come back here: the outer loop goes on, the stack does not grow.
     if (this.#handingOut) return;
     this.#handingOut = true;
-    while (this.stats.inFlight < this.#inFlightMax) {
-      const waiter = this.#waiting.shift();
-      if (waiter === undefined) break;
+    for (const waiter of this.#waiting) {
+      if (this.stats.inFlight >= this.#inFlightMax) break;
+      this.#waiting.delete(waiter);
       this.stats.inFlight++;
       waiter.onSlot();
     }

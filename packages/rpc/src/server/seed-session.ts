@@ -85,6 +85,7 @@ export class SeedSession implements ServerSession, SlotWaiter {
     this.#state = "closed";
     this.#replies = undefined;
     this.#decoder.queue.clear();
+    this.#wire.dispatcher.forget(this);
     this.#scope?.abandon(new Error("the client is gone"));
   }
 
