@@ -9,7 +9,7 @@ import {
   systemRuntime,
   type TlsServerOptions,
 } from "@meerkat/runtime";
-import { awaitCondition, freePorts, scratchDir, toolsAvailable } from "@meerkat/testkit";
+import { awaitCondition, findProgram, freePorts, scratchDir, toolsAvailable } from "@meerkat/testkit";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 
 const { net } = systemRuntime;
@@ -255,8 +255,9 @@ describe.runIf(toolsAvailable("TLS sockets", "openssl"))("TLS sockets", () => {
 
   beforeAll(async () => {
     await using directory = await scratchDir();
+    const program = findProgram("openssl") ?? "openssl";
     const openssl = (...args: string[]): void => {
-      execFileSync("openssl", args, { cwd: directory.path, stdio: "ignore" });
+      execFileSync(program, args, { cwd: directory.path, stdio: "ignore" });
     };
     const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
     openssl("req", "-x509", ...curve, "-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.crt");

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same test bodies over both servers: ours and Apache's.
 import { randomBytes } from "node:crypto";
-import { EmbeddedServer } from "@meerkat/server";
 import {
   type RealZooKeeper,
-  type ScratchDir,
-  scratchDir,
+  startEmbeddedZooKeeper,
   startRealZooKeeper,
   toolsAvailable,
 } from "@meerkat/testkit";
@@ -28,7 +26,7 @@ export interface ZooKeeperUnderTest {
   readonly chroot: string;
   /** `host:port/chroot`, for a client. */
   readonly hosts: string;
-  /** Ends the server the hard way; its data stay (embedded: when described as durable). */
+  /** Ends the server, the real one with SIGKILL; its data stay (embedded: when described as durable). */
   stop(): Promise<void>;
   /** Starts it again on the same port. */
   start(): Promise<void>;
@@ -63,28 +61,18 @@ async function startReal(): Promise<Server> {
 }
 
 async function startEmbedded(durable: boolean): Promise<Server> {
-  const directory: ScratchDir | undefined = durable ? await scratchDir() : undefined;
-  const start = (port: number): Promise<EmbeddedServer> =>
-    EmbeddedServer.start({
-      ...(directory === undefined ? { memory: true } : { dataDir: directory.path }),
-      port,
-      tickTimeMs: TICK_TIME_MS,
-      minSessionTimeoutMs: SESSION_TIMEOUT_MIN_MS,
-      maxSessionTimeoutMs: SESSION_TIMEOUT_MAX_MS,
-    });
-  let server = await start(0);
-  const { host, port } = server;
+  const zooKeeper = await startEmbeddedZooKeeper({
+    durable,
+    tickTimeMs: TICK_TIME_MS,
+    minSessionTimeoutMs: SESSION_TIMEOUT_MIN_MS,
+    maxSessionTimeoutMs: SESSION_TIMEOUT_MAX_MS,
+  });
   return {
-    host,
-    port,
-    stop: () => server.close(),
-    start: async () => {
-      server = await start(port);
-    },
-    remove: async () => {
-      await server.close();
-      await directory?.remove();
-    },
+    host: zooKeeper.host,
+    port: zooKeeper.port,
+    stop: () => zooKeeper.stop(),
+    start: () => zooKeeper.start(),
+    remove: () => zooKeeper[Symbol.asyncDispose](),
   };
 }
 

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 export { awaitCondition, timingMultiple } from "./await-condition.ts";
 export {
+  type EmbeddedZooKeeper,
+  type EmbeddedZooKeeperOptions,
+  startEmbeddedZooKeeper,
+} from "./embedded-zookeeper.ts";
+export { expireSession } from "./expire-session.ts";
+export {
   type Direction,
   type Directions,
   FaultProxy,

@@ -6,10 +6,11 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
 import { awaitCondition } from "./await-condition.ts";
+import { findProgram } from "./missing-tools.ts";
 import { reapProcess } from "./reaper.ts";
 import { TestkitError } from "./testkit-error.ts";
 
-/** Java and its class path: the server's jar, and a logger that prints to stderr. */
+/** Runs a standalone server or a member of an ensemble, as its configuration says. */
 const MAIN_CLASS = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
 const START_TIMEOUT_MS = 60_000;
 const WORD_TIMEOUT_MS = 2000;
@@ -162,8 +163,9 @@ export class RealZooKeeperMember {
     const lines = Object.entries(config).map(([key, value]) => `${key}=${value}\n`);
     await writeFile(configPath, lines.join(""));
     const defines = Object.entries(systemProperties).map(([name, value]) => `-D${name}=${value}`);
+    const java = findProgram("java") ?? "java";
     const log = openSync(this.#logPath, "a");
-    const child = spawn("java", [...jvmFlags, ...defines, "-cp", classpath, MAIN_CLASS, configPath], {
+    const child = spawn(java, [...jvmFlags, ...defines, "-cp", classpath, MAIN_CLASS, configPath], {
       stdio: ["ignore", log, log],
       cwd: homeDir,
     });

@@ -20,4 +20,7 @@ export const DeleteRequest: JuteRecord<DeleteRequest> = {
 };
 
 /** CheckVersionRequest => path:ustring version:int */
-export const CheckVersionRequest: JuteRecord<DeleteRequest> = DeleteRequest;
+export const CheckVersionRequest: JuteRecord<DeleteRequest> = {
+  write: DeleteRequest.write,
+  read: DeleteRequest.read,
+};
