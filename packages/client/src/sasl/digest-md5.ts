@@ -46,6 +46,15 @@ function quote(value: string): string {
   return `"${value.replaceAll(/["\\]/g, "\\$&")}"`;
 }
 
+/**
+ * What goes into the hash: ISO 8859-1 as long as that can express the text, UTF-8 otherwise (RFC 2831
+ * §2.1.2.1), whatever the charset of the message.
+ */
+function hashed(text: string): Buffer {
+  const latin1 = Buffer.from(text, "latin1");
+  return latin1.toString("latin1") === text ? latin1 : Buffer.from(text, "utf8");
+}
+
 class DigestMd5Exchange implements SaslExchange {
   complete = false;
   readonly #options: DigestMd5Options;
@@ -75,9 +84,8 @@ class DigestMd5Exchange implements SaslExchange {
 
   #answer(nonce: string, realm: string | undefined, utf8: boolean): string {
     const { username, password } = this.#options;
-    const encoding = utf8 ? "utf8" : "latin1";
     const cnonce = Buffer.from(this.#random.bytes(NONCE_BYTES)).toString("base64url");
-    const secret = md5(Buffer.from(`${username}:${realm ?? ""}:${password}`, encoding));
+    const secret = md5(hashed(username), ":", hashed(realm ?? ""), ":", hashed(password));
     const ha1 = md5(secret, `:${nonce}:${cnonce}`).toString("hex");
     const digest = (method: string): string => {
       const ha2 = md5(`${method}:${DIGEST_URI}`).toString("hex");
