@@ -19,13 +19,20 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+/** State letter of a process as Linux shows it; elsewhere R or, when it is gone, X. */
+function stateOf(pid: number): string {
+  try {
+    process.kill(pid, 0);
+    if (!existsSync("/proc/self/stat")) return "R";
+    return /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1] ?? "X";
+  } catch {
+    return "X";
+  }
+}
+
 /** Whether a process with this id runs (a zombie does not). */
 function runs(pid: number): boolean {
-  try {
-    return !/^\S+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false;
-  }
+  return !["X", "Z"].includes(stateOf(pid));
 }
 
 describe("awaitCondition", () => {
@@ -131,7 +138,7 @@ describe("runProgram", () => {
     });
     await program.line("up");
     await program.kill("SIGSTOP");
-    await awaitCondition(() => /\) T/.test(readFileSync(`/proc/${program.pid}/stat`, "utf8")));
+    if (process.platform === "linux") await awaitCondition(() => stateOf(program.pid) === "T");
     await program.kill("SIGCONT");
     program.endInput();
     await program.kill("SIGKILL");
