@@ -110,6 +110,38 @@ describe("the demo on its own server", () => {
   );
 });
 
+describe("a demo that goes wrong", () => {
+  test(
+    "fails and names the server that died without being meant to",
+    async () => {
+      await using temporary = await scratchDir();
+      const file = temporary.join("summary.json");
+      await using demo = startMeerkat(["demo", "--json", file], { TMPDIR: temporary.path });
+      await demo.line(/A client finds and calls both …/);
+      const address = /embedded server at (\S+)/.exec(demo.output)?.[1] ?? "";
+      const servers = (await processesWith(address)).filter((line) => line.includes("divide/server.js"));
+      const victim = servers.find((line) => !line.includes(" 8001 ")) ?? "";
+      process.kill(Number.parseInt(victim, 10), "SIGKILL");
+      await demo.exited;
+      expect(demo.exit).toEqual({ code: 1, signal: null });
+      expect(demo.output).toMatch(/meerkat: the divide server on port \d+ was ended by SIGKILL/);
+      const summary = JSON.parse(await readFile(file, "utf8")) as Summary;
+      expect(summary).toMatchObject({ failures: 0, ejectMs: null });
+      expect(await readdir(temporary.path)).toEqual(["summary.json"]);
+      expect(await processesWith(address)).toEqual([]);
+    },
+    DEMO_TIMEOUT_MS,
+  );
+
+  test("says that the ZooKeeper it was given does not answer", async () => {
+    await using demo = startMeerkat(["demo", "--zookeeper", "127.0.0.1:1"]);
+    await demo.exited;
+    expect(demo.exit).toEqual({ code: 1, signal: null });
+    expect(demo.output).toContain("127.0.0.1:1");
+    expect(demo.output).toContain("hint: is ZooKeeper running there?");
+  });
+});
+
 describeEachZooKeeper("the demo on a ZooKeeper that is there", (zk) => {
   test(
     "keeps away from the services of others and removes what it made",

@@ -5,7 +5,7 @@ import { type Io, writeLine } from "../io.ts";
 import { DemoModel } from "./model.ts";
 import { choosePorts, DEMO_HOST } from "./ports.ts";
 import { Stage } from "./stage.ts";
-import { CHAPTERS, tellStory } from "./story.ts";
+import { storyChapters, tellStory } from "./story.ts";
 import { formatSummary } from "./summary-text.ts";
 import { Tally } from "./tally.ts";
 import { createView } from "./view.ts";
@@ -37,7 +37,7 @@ export async function runDemo(options: DemoOptions, io: Io): Promise<void> {
   const model = new DemoModel({
     clock: runtime.clock,
     tally,
-    chapters: CHAPTERS(ports),
+    chapters: storyChapters(ports),
     servers: ports.map((port) => ({ key: `${DEMO_HOST}:${port}`, port })),
     onNews: (text) => view.news(text),
   });

@@ -15,7 +15,9 @@ import { DEMO_HOST } from "./ports.ts";
 export const SERVER_SESSION_TIMEOUT_MS = 4_000;
 /** Longest wait for a process to end by itself. */
 const STOP_GRACE_MS = 3_000;
-/** Longest wait for each request to the user's ZooKeeper. */
+/** Longest wait for a session with the user's ZooKeeper. */
+const CONNECT_TIMEOUT_MS = 6_000;
+/** Longest wait for each request to it. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
 const MEERKAT = fileURLToPath(new URL("../../bin/meerkat.js", import.meta.url));
@@ -93,7 +95,7 @@ export class Stage implements AsyncDisposable {
     const chroot = `${base}/meerkat-demo-${randomUuid(this.#runtime.random).slice(0, 8)}`;
     const client = await ZooKeeperClient.connect(
       { hosts: servers, sessionTimeoutMs: 10_000 },
-      { timeoutMs: REQUEST_TIMEOUT_MS, signal: this.#signal },
+      { timeoutMs: CONNECT_TIMEOUT_MS, signal: this.#signal },
     );
     this.#guest = { client, chroot };
     await client.ensurePath(chroot, { timeoutMs: REQUEST_TIMEOUT_MS, signal: this.#signal });
