@@ -221,8 +221,11 @@ describe("close", () => {
     const closing = server.close({ quietMs: 20 }).then(() => {
       closed = true;
     });
-    await expect(RawClient.connect(server)).rejects.toThrow("ECONNREFUSED");
     await idle.expectClosed();
+    await awaitCondition(async () => {
+      const refused = await RawClient.connect(server).then((client) => client.socket.destroy(), String);
+      return refused === `Error: connect ECONNREFUSED 127.0.0.1:${server.port}`;
+    });
     expect(closed).toBe(false);
     calls.open();
     await busy.expectBytes(result(1));

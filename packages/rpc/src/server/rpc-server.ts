@@ -4,6 +4,7 @@ import { errorFrom, type Listener, type Runtime, resolveRuntime, sleep, type Tim
 import { RpcError } from "../errors.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { type RpcServerOptions, type RpcServerSettings, resolveServerSettings } from "./options.ts";
+import { QuietWatch } from "./quiet-watch.ts";
 import { SeedServerWire } from "./seed-wire.ts";
 import { type ConnectionOwner, ServerConnection } from "./server-connection.ts";
 import { type RpcServerStats, zeroStats } from "./stats.ts";
@@ -13,8 +14,9 @@ export interface RpcServerCloseOptions {
   /** At most this long; what is left then is destroyed. Default 10,000. */
   readonly graceMs?: number | undefined;
   /**
-   * A connection without a request for this long is ended. Deregister first: clients stop choosing this
-   * server, so that no request crosses the end of its connection. Default 100.
+   * After this long without a new connection none is accepted any more, and after this long without a
+   * request a connection is ended. Deregister first: clients stop choosing this server, so that nothing of
+   * theirs crosses the end. Default 100.
    */
   readonly quietMs?: number | undefined;
 }
@@ -29,6 +31,7 @@ export class RpcServer implements AsyncDisposable {
   readonly #stats: RpcServerStats = zeroStats();
   readonly #connections = new Set<ServerConnection>();
   readonly #owner: ConnectionOwner;
+  readonly #arrivals: QuietWatch;
   #listener!: Listener;
   #idleTimer: Timer | undefined;
   #listenerClosed: Promise<void> | undefined;
@@ -47,6 +50,7 @@ export class RpcServer implements AsyncDisposable {
     });
     this.#runtime = runtime;
     this.#settings = settings;
+    this.#arrivals = new QuietWatch(clock.nowMs());
     this.#owner = {
       clock,
       wires: [new SeedServerWire(dispatcher, settings, logger)],
@@ -85,9 +89,10 @@ export class RpcServer implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting, serves on until each connection is quiet, and ends it. From half of `graceMs` on a
-   * connection is ended after the reply it is waiting for, quiet or not; at `graceMs` whatever is left is
-   * destroyed. Never rejects; further calls return the same promise.
+   * Serves on until no new connections come and those that are there are quiet; then stops accepting and
+   * ends each of them. From half of `graceMs` on nothing new is accepted, and a connection is ended after
+   * the reply it is waiting for, quiet or not; at `graceMs` whatever is left is destroyed. Never rejects;
+   * further calls return the same promise.
    */
   close(options: RpcServerCloseOptions = {}): Promise<void> {
     this.#closed ??= this.#drain(options.graceMs ?? 10_000, options.quietMs ?? 100);
@@ -108,6 +113,7 @@ export class RpcServer implements AsyncDisposable {
     try {
       this.#listener = await this.#runtime.net.listen({ host, port }, (socket) => {
         const connection = new ServerConnection(socket, this.#owner);
+        this.#arrivals.touch(this.#runtime.clock.nowMs());
         if (this.#connections.size >= this.#settings.connectionsMax) {
           this.#stats.connectionsRejected++;
           this.#runtime.logger.warn(
@@ -143,19 +149,19 @@ export class RpcServer implements AsyncDisposable {
   async #drain(graceMs: number, quietMs: number): Promise<void> {
     const { clock } = this.#runtime;
     const startedMs = clock.nowMs();
-    // Resolves only once the connections are gone too, so it is awaited last.
-    const listenerClosed = this.#stopListening();
-    while (this.#connections.size > 0) {
+    while (this.#connections.size > 0 || this.#listenerClosed === undefined) {
       const nowMs = clock.nowMs();
       const elapsedMs = nowMs - startedMs;
       if (elapsedMs >= graceMs) this.destroy();
       else this.#drainStep(nowMs, quietMs, elapsedMs >= graceMs / 2);
       await sleep(clock, DRAIN_TICK_MS);
     }
-    await listenerClosed;
+    await this.#listenerClosed;
   }
 
   #drainStep(nowMs: number, quietMs: number, lastCall: boolean): void {
+    // Closing the listener resets connections that the kernel has made but not handed over yet.
+    if (this.#arrivals.isQuiet(nowMs, quietMs) || lastCall) void this.#stopListening();
     for (const connection of [...this.#connections]) {
       if (lastCall || (connection.isIdle(nowMs, quietMs) && connection.quiet)) connection.finish();
       // The peer had the time to read the last reply; it is not waited for to close as well.

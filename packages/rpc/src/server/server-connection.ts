@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock, Socket, SocketHandler } from "@meerkat/runtime";
+import { QuietWatch } from "./quiet-watch.ts";
 import type { ServerSession, ServerWire } from "./server-wire.ts";
 
 /** What a connection needs of its server. */
@@ -14,9 +15,8 @@ export interface ConnectionOwner {
 export class ServerConnection implements SocketHandler {
   readonly socket: Socket;
   readonly #owner: ConnectionOwner;
+  readonly #activity: QuietWatch;
   #session: ServerSession | undefined;
-  #lastActiveMs: number;
-  #idleSeen = false;
   #finishing = false;
   /** When everything was answered and our direction closed. */
   #finishedMs: number | undefined;
@@ -24,11 +24,11 @@ export class ServerConnection implements SocketHandler {
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.socket = socket;
     this.#owner = owner;
-    this.#lastActiveMs = owner.clock.nowMs();
+    this.#activity = new QuietWatch(owner.clock.nowMs());
   }
 
   onData(chunk: Buffer): void {
-    this.#lastActiveMs = this.#owner.clock.nowMs();
+    this.#activity.touch(this.#owner.clock.nowMs());
     if (this.#session === undefined) {
       const firstByte = chunk[0] as number;
       const wire = this.#owner.wires.find((candidate) => candidate.matches(firstByte));
@@ -56,16 +56,10 @@ export class ServerConnection implements SocketHandler {
     this.#owner.onClosed(this);
   }
 
-  /**
-   * Whether no bytes came and no call was served for `forMs`, both now and when last asked. Once is not
-   * enough: after a stall of the process a request may lie unread in the kernel, and is only read once the
-   * timers are through.
-   */
+  /** Whether no bytes came and no call was served for `forMs`; see `QuietWatch`. */
   isIdle(nowMs: number, forMs: number): boolean {
-    if (this.#session?.busy === true) this.#lastActiveMs = nowMs;
-    const wasIdle = this.#idleSeen;
-    this.#idleSeen = nowMs - this.#lastActiveMs >= forMs;
-    return this.#idleSeen && wasIdle;
+    if (this.#session?.busy === true) this.#activity.touch(nowMs);
+    return this.#activity.isQuiet(nowMs, forMs);
   }
 
   /** Nothing received is unanswered. */
