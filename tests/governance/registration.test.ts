@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type ClientState, ZooKeeperClient } from "@meerkat/client";
+import { type ClientState, OPEN_ACL, Permission, READ_ONLY_ACL, ZooKeeperClient } from "@meerkat/client";
 import { Registrar, type RegistrationState } from "@meerkat/governance";
 import { awaitCondition, FaultProxy } from "@meerkat/testkit";
 import { describe, expect, test } from "vitest";
@@ -79,6 +79,32 @@ describeEachZooKeeper("registering", (zk) => {
     await expect(registration.updateInstance({ port: 9 })).rejects.toMatchObject({
       code: "INVALID_INSTANCE",
     });
+  });
+
+  test("says at once when ZooKeeper does not permit it", async () => {
+    const client = closed(await connect(zk));
+    await client.create("/readonly", null, { acl: READ_ONLY_ACL });
+    const registrar = closed(new Registrar({ client, root: "/readonly" }));
+    const startMs = performance.now();
+    await expect(registrar.register(INSTANCE)).rejects.toMatchObject({
+      code: "REGISTRATION_FAILED",
+      cause: { code: "NO_AUTH" },
+    });
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+    expect(registrar.registrations).toEqual([]);
+  });
+
+  test("in the background it registers as soon as it may", async () => {
+    const client = closed(await connect(zk));
+    await client.create("/closed", null, {
+      acl: [...READ_ONLY_ACL, { permissions: Permission.ADMIN, scheme: "world", id: "anyone" }],
+    });
+    const registrar = closed(new Registrar({ client, root: "/closed" }));
+    const registration = await registrar.register(INSTANCE, { background: true });
+    expect(registration.state).toBe("starting");
+    await client.setAcl("/closed", OPEN_ACL);
+    await awaitCondition(() => registration.state === "up");
+    expect(await members(client, "/closed")).toHaveLength(1);
   });
 
   test("a mere reconnect neither deletes nor remakes the znode", async () => {
