@@ -2,9 +2,13 @@
 // Finds a server that takes the session: goes round the hosts, resolves each name anew, tries each address
 // with a time limit, and sends the first frame. Rounds are spaced by a growing, jittered delay.
 import { errorFrom, type Runtime, sleep, type TlsClientOptions } from "@meerkat/runtime";
-import { ConnectRequest, ConnectResponse, type JuteReader } from "@meerkat/wire";
+import { ConnectRequest, ConnectResponse, ErrorCode, type JuteReader, ReplyHeader } from "@meerkat/wire";
+import { resultName } from "../errors.ts";
 import { Connection } from "./connection.ts";
 import { formatHost, type HostAddress, type HostList, isAddress } from "./host-list.ts";
+
+/** ReplyHeader => xid:int zxid:long err:int */
+const REPLY_HEADER_BYTES = 16;
 
 /** What the first frame says; asked for when it is written, since it changes with the session. */
 export type ConnectRequestFields = ConnectRequest;
@@ -121,6 +125,10 @@ export class Connector {
             writeConnectRequest(connection, request());
           },
           onFrame: (reader: JuteReader) => {
+            if (reader.remaining === REPLY_HEADER_BYTES) {
+              connection.destroy(new Error(refusal(reader)));
+              return;
+            }
             const response = ConnectResponse.read(reader);
             finish(true);
             onEstablished(connection, response, host);
@@ -143,6 +151,14 @@ export class Connector {
       signal.addEventListener("abort", onAbort, { once: true });
     });
   }
+}
+
+/** Some servers refuse a session with a bare reply header instead of a ConnectResponse. */
+function refusal(reader: JuteReader): string {
+  const { err } = ReplyHeader.read(reader);
+  return err === ErrorCode.NOT_READ_ONLY
+    ? "is cut off from its ensemble and makes no sessions (localSessionsEnabled is false)"
+    : `refused the session with ${resultName(err)}`;
 }
 
 function writeConnectRequest(connection: Connection, request: ConnectRequestFields): void {

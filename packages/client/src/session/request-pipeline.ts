@@ -9,6 +9,7 @@ import type { Chroot } from "../chroot.ts";
 import type { Connection } from "../connection/connection.ts";
 import { requestChannel } from "../diagnostics.ts";
 import { ZooKeeperError } from "../errors.ts";
+import { AbortLinks } from "./abort-links.ts";
 import type { CallOptions, Request } from "./request.ts";
 import { RequestErrors } from "./request-errors.ts";
 import { RequestRing } from "./request-ring.ts";
@@ -64,6 +65,9 @@ export class RequestPipeline {
   readonly #errors: RequestErrors;
   readonly #inFlightMax: number;
   readonly #requestBytesMax: number;
+  readonly #aborts: AbortLinks = new AbortLinks((request, signal) =>
+    this.#fail(request, this.#errors.aborted(request, signal)),
+  );
   readonly #inFlight: RequestRing = new RequestRing();
   #waiting: RequestRing = new RequestRing();
   #connection: Connection | undefined;
@@ -330,12 +334,8 @@ export class RequestPipeline {
       this.#fail(request, this.#errors.aborted(request, signal));
       return false;
     }
-    const onAbort = (): void => {
-      if (!request.settled) this.#fail(request, this.#errors.aborted(request, signal));
-    };
     request.signal = signal;
-    request.onAbort = onAbort;
-    signal.addEventListener("abort", onAbort);
+    this.#aborts.add(request, signal);
     return true;
   }
 
@@ -381,9 +381,8 @@ export class RequestPipeline {
   #settle(request: Request, error: Error | undefined): void {
     request.settled = true;
     if (request.signal !== undefined) {
-      request.signal.removeEventListener("abort", request.onAbort as () => void);
+      this.#aborts.remove(request, request.signal);
       request.signal = undefined;
-      request.onAbort = undefined;
     }
     if (requestChannel.hasSubscribers) this.#publish(request, error);
   }

@@ -85,7 +85,6 @@ export class Request<T = unknown> {
   resolve: ((value: unknown) => void) | undefined = undefined;
   reject: ((error: Error) => void) | undefined = undefined;
   signal: AbortSignal | undefined = undefined;
-  onAbort: (() => void) | undefined = undefined;
 
   constructor(
     operation: Operation<T>,
