@@ -508,6 +508,8 @@ describe("draining servers", () => {
         calls++;
       }
     });
+    const done = Promise.all(workers);
+    done.catch(() => {});
     await awaitCondition(() => calls > 500);
     // First without a word to the directory: kept connections end between two calls.
     await servers[0]?.close({ graceMs: 400, quietMs: 20 });
@@ -517,7 +519,7 @@ describe("draining servers", () => {
     const before = calls;
     await awaitCondition(() => calls > before + 500);
     running = false;
-    await Promise.all(workers);
+    await done;
     await servers[2]?.close({ quietMs: 20 });
   });
 
@@ -533,6 +535,8 @@ describe("draining servers", () => {
         calls++;
       }
     });
+    const done = Promise.all(workers);
+    done.catch(() => {});
     for (let round = 0; round < 5; round++) {
       const goal = calls + 300;
       await awaitCondition(() => calls > goal);
@@ -542,7 +546,7 @@ describe("draining servers", () => {
       await old?.close({ quietMs: 20 });
     }
     running = false;
-    await Promise.all(workers);
+    await done;
     await Promise.all(servers.map((server) => server.close({ quietMs: 20 })));
   });
 });

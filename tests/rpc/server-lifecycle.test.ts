@@ -239,7 +239,7 @@ describe("close", () => {
   it("serves on while clients keep calling, until they stop", async () => {
     const server = await listen();
     await using client = await RawClient.connect(server);
-    const closing = server.close({ quietMs: 50, graceMs: 60_000 });
+    const closing = server.close({ quietMs: 1_000, graceMs: 120_000 });
     for (let call = 1; call <= 200; call++) {
       client.write(divideRequest(call, 1));
       await client.expectBytes(result(call));
