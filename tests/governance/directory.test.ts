@@ -236,6 +236,36 @@ for (const recursiveWatch of [true, false]) {
       expect(directory.snapshot().endpoints.map(({ path }) => path)).toEqual(["/rpc/a2", "/rpc/b2"]);
     });
 
+    test.runIf(recursiveWatch)(
+      "one change in a service of 1,000 costs a watcher less than a kilobyte",
+      async () => {
+        const { proxy, client } = await throughProxy(20_000);
+        const writer = closed(await connect(zk));
+        await writer.ensurePath("/rpc");
+        await Promise.all(
+          Array.from({ length: 1_000 }, (_, index) =>
+            writer.create("/rpc/server", json(1 + index), { mode: "ephemeralSequential" }),
+          ),
+        );
+        const directory = await open(client);
+        expect(addresses(directory)).toHaveLength(1_000);
+        const bytes = (): number => {
+          const [connection] = proxy.connections;
+          return (connection?.bytesToClient ?? 0) + (connection?.bytesToServer ?? 0);
+        };
+        const before = bytes();
+        const startMs = performance.now();
+        const { path } = await writer.create("/rpc/server", json(2_000), { mode: "ephemeralSequential" });
+        await awaitCondition(() => addresses(directory).length === 1_001);
+        expect(performance.now() - startMs).toBeLessThan(1_000);
+        await writer.delete(path);
+        await awaitCondition(() => addresses(directory).length === 1_000);
+        expect(bytes() - before).toBeGreaterThan(0);
+        expect(bytes() - before).toBeLessThan(1_024);
+        expect(proxy.accepted).toBe(1);
+      },
+    );
+
     test("200 registrations come and go, and it ends up equal to the truth", async () => {
       const client = closed(await connect(zk));
       const registrars = await Promise.all(
