@@ -107,3 +107,16 @@ export function expiredError(id: bigint, why: string): ZooKeeperError {
     `session 0x${BigInt.asUintN(64, id).toString(16)} has expired: ${why} (SESSION_EXPIRED)`,
   );
 }
+
+/** The client was ended; `why` says how. */
+export function closedError(why: string): ZooKeeperError {
+  return new ZooKeeperError("CLOSED", `${why} (CLOSED)`);
+}
+
+/** Whatever went wrong while authenticating, as `AUTH_FAILED`. */
+export function authFailure(error: Error): ZooKeeperError {
+  if (isZooKeeperError(error, "AUTH_FAILED")) return error;
+  return new ZooKeeperError("AUTH_FAILED", `authentication failed: ${error.message} (AUTH_FAILED)`, {
+    cause: error,
+  });
+}

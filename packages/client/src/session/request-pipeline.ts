@@ -44,6 +44,8 @@ export interface PipelineOptions {
   readonly requestBytesMax: number;
   /** Ends a message about a request that waits for a connection: why there is none. */
   readonly explain: () => string;
+  /** Number of the first request; 1 when left out. For tests of the wrap-around. */
+  readonly firstXid?: number | undefined;
 }
 
 // One executor for all promises: it hands the two functions out through these variables, which saves a
@@ -71,7 +73,7 @@ export class RequestPipeline {
   readonly #inFlight: RequestRing = new RequestRing();
   #waiting: RequestRing = new RequestRing();
   #connection: Connection | undefined;
-  #nextXid = 1;
+  #nextXid: number;
   #nowTick = 0;
   /** When set, new requests are rejected with it. */
   #refusal: (() => ZooKeeperError) | undefined;
@@ -81,6 +83,7 @@ export class RequestPipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#ticks = options.ticks;
+    this.#nextXid = options.firstXid ?? 1;
     this.#errors = new RequestErrors(options.chroot, options.explain);
     this.#inFlightMax = options.inFlightMax;
     this.#requestBytesMax = options.requestBytesMax;

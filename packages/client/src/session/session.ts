@@ -9,7 +9,7 @@ import { type Connection, type ConnectionHandler, silentHandler } from "../conne
 import { Connector, type ConnectRequestFields } from "../connection/connector.ts";
 import { formatHost, type HostAddress } from "../connection/host-list.ts";
 import { connectChannel, sessionChannel, stateChannel } from "../diagnostics.ts";
-import { expiredError, ZooKeeperError } from "../errors.ts";
+import { authFailure, closedError, expiredError, ZooKeeperError } from "../errors.ts";
 import { type AuthInfo, AuthList } from "./auth-list.ts";
 import { barrierOperation, closeSessionOperation } from "./close-session.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -27,14 +27,16 @@ import { writeSetWatches } from "./set-watches.ts";
 import { type ClientState, canMove, isConnected } from "./state.ts";
 import { TickClock } from "./tick-clock.ts";
 
+/** Least time for connecting to one address, when not given. */
+const CONNECT_MS_MIN = 1_000;
 /** A connection that lasted so long was good: the next search starts without the grown delay. */
 const STABLE_MS = 5_000;
 /** A close without a connection waits no longer than this for one. */
 const CLOSE_UNCONNECTED_MS = 1_000;
+const SILENT_REFUSAL =
+  "closed the connection without an answer (not serving, or its data is older than what this client saw)";
 /** Servers that refuse a SASL client may just drop it; so many drops in a row count as a refusal. */
 const SASL_DROPS_MAX = 3;
-
-const closedError = (why: string): ZooKeeperError => new ZooKeeperError("CLOSED", `${why} (CLOSED)`);
 
 /** See the head of this file. */
 export class Session {
@@ -79,9 +81,7 @@ export class Session {
     this.#auth = new AuthList(options.auth);
     this.#identity = new SessionIdentity(options.session);
     this.#backoff = new Backoff(options.reconnectDelayMs, runtime.random);
-    this.states = new Emitter((error) => {
-      runtime.logger.error({ error }, "a state listener threw");
-    });
+    this.states = new Emitter((error) => runtime.logger.error({ error }, "a state listener threw"));
     this.pipeline = new RequestPipeline({
       ...options,
       clock: runtime.clock,
@@ -93,30 +93,17 @@ export class Session {
       clock: runtime.clock,
       ticks: this.#ticks,
       lastAnsweredTick: () => this.pipeline.lastAnsweredTick,
-      onSilence: (connection, silentMs) => this.#onSilence(connection, silentMs),
+      onSilence: (connection, silentMs) =>
+        connection.destroy(new Error(`${this.server} was silent for ${Math.round(silentMs)} ms`)),
       onDoubt: () => this.#expire("nothing proved to the server in time that the client lives"),
     });
-    this.#readWriteSearch = new ReadWriteSearch({
-      runtime,
-      hosts,
-      tls,
-      onFound: (host) => this.#onReadWriteServer(host),
-    });
-    this.#connector = new Connector({
-      hosts,
-      runtime,
-      tls,
-      frameBytesMax: options.replyBytesMax,
-      connectTimeoutMs: () => options.connectTimeoutMs ?? Math.max(this.timeoutMs / hosts.size, 1_000),
-      nextDelayMs: () => this.#nextDelayMs(),
-      request: () => this.#connectRequest(),
-      onEstablished: (connection, response, host) => this.#onEstablished(connection, response, host),
-      onFailure: (host, reason, silent) => this.#onFailure(host, reason, silent),
-    });
+    const onFound = (host: HostAddress): void => this.#onReadWriteServer(host);
+    this.#readWriteSearch = new ReadWriteSearch({ runtime, hosts, tls, onFound });
+    this.#connector = this.#newConnector();
     this.#handle = this.#newHandle(0n);
     this.#handle.end(new ZooKeeperError("SESSION_EXPIRED", "there is no session yet (SESSION_EXPIRED)"));
     this.#handler = {
-      onConnect: () => {},
+      ...silentHandler,
       onFrame: (reader) => this.#onFrame(reader),
       onChunkEnd: () => this.pipeline.pump(),
       onDrain: () => this.pipeline.pump(),
@@ -273,6 +260,21 @@ export class Session {
     this.states.emit(state);
   }
 
+  #newConnector(): Connector {
+    const { runtime, hosts, tls, connectTimeoutMs, replyBytesMax } = this.#options;
+    return new Connector({
+      hosts,
+      runtime,
+      tls,
+      frameBytesMax: replyBytesMax,
+      connectTimeoutMs: () => connectTimeoutMs ?? Math.max(this.timeoutMs / hosts.size, CONNECT_MS_MIN),
+      nextDelayMs: () => this.#nextDelayMs(),
+      request: () => this.#connectRequest(),
+      onEstablished: (connection, response, host) => this.#onEstablished(connection, response, host),
+      onFailure: (host, reason, silent) => this.#onFailure(host, reason, silent),
+    });
+  }
+
   #newHandle(id: bigint): SessionHandle {
     const handle: SessionHandle = new SessionHandle(id, () =>
       handle === this.#handle ? this.#heartbeat.vouchedMs() : 0,
@@ -293,30 +295,29 @@ export class Session {
 
   #connectRequest(): ConnectRequestFields {
     this.#handshakeTick = this.#ticks.now();
-    const identity = this.#identity;
-    // A server behind our last zxid closes the connection without a word. When that has gone on for a whole
-    // session timeout and the session is over, the ensemble was wiped or restored: start from scratch.
-    if (identity.id === 0n && identity.lastZxid !== 0n) {
-      if (this.#report.silentMs(this.#handshakeTick) >= this.timeoutMs) {
-        this.#options.runtime.logger.warn(
-          { lastZxid: identity.lastZxid },
-          "all servers refuse without a word: taken for an ensemble with older data, the last zxid is dropped",
-        );
-        identity.forgetZxid();
-      }
+    if (this.#identity.id === 0n && this.#report.silentMs(this.#handshakeTick) >= this.timeoutMs) {
+      this.#forgetZxid();
     }
-    return identity.connectRequest({
+    return this.#identity.connectRequest({
       timeoutMs: this.#options.sessionTimeoutMs,
       readOnly: this.#options.readOnly,
       fresh: this.#localToReadOnlyServer,
     });
   }
 
+  /**
+   * A server behind our last zxid closes the connection without a word. When that has gone on for a whole
+   * session timeout and the session is over, the ensemble was wiped or restored: start from scratch.
+   */
+  #forgetZxid(): void {
+    if (this.lastZxid === 0n) return;
+    const why = "all servers refuse without a word: taken for older data, so the last zxid is dropped";
+    this.#options.runtime.logger.warn({ lastZxid: this.lastZxid }, why);
+    this.#identity.forgetZxid();
+  }
+
   #onFailure(host: string, reason: Error, silent: boolean): void {
-    const why =
-      silent && this.lastZxid !== 0n
-        ? "closed the connection without an answer (not serving, or its data is older than what this client saw)"
-        : reason.message;
+    const why = silent && this.lastZxid !== 0n ? SILENT_REFUSAL : reason.message;
     this.#report.add(host, why, silent, this.#ticks.now());
     this.#options.runtime.logger.debug({ host, error: reason }, "a server did not take the session");
     if (connectChannel.hasSubscribers) connectChannel.publish({ client: this, host, error: reason });
@@ -373,13 +374,7 @@ export class Session {
   }
 
   #failAuth(error: Error): void {
-    const failure =
-      error instanceof ZooKeeperError && error.code === "AUTH_FAILED"
-        ? error
-        : new ZooKeeperError("AUTH_FAILED", `authentication failed: ${error.message} (AUTH_FAILED)`, {
-            cause: error,
-          });
-    this.#terminate(failure, "authFailed");
+    this.#terminate(authFailure(error), "authFailed");
   }
 
   /** Identities, then watches, then requests: in this order on every connection. */
@@ -446,15 +441,9 @@ export class Session {
 
   #onArmed(err: number): void {
     const chunk = this.#armings.shift();
-    if (chunk === undefined) return;
-    if (err === ErrorCode.OK) this.#options.watches.onArmed(chunk);
-    else this.#options.runtime.logger.error({ err }, "the server refused to arm the watches again");
-  }
-
-  #onSilence(connection: Connection, silentMs: number): void {
-    connection.destroy(
-      new ZooKeeperError("CONNECTION_LOSS", `${this.server} was silent for ${Math.round(silentMs)} ms`),
-    );
+    if (chunk !== undefined && err === ErrorCode.OK) this.#options.watches.onArmed(chunk);
+    if (err !== ErrorCode.OK)
+      this.#options.runtime.logger.error({ err }, "the server refused to arm watches");
   }
 
   #onConnectionClose(error: Error | undefined): void {
