@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 /** Characters of stderr that are kept for the message of a failure. */
 const STDERR_CHARS_MAX = 4000;
 const CLOSE_TIMEOUT_MS = 20_000;
-const CALL_TIMEOUT_MS = 180_000;
+const CALL_TIMEOUT_MS = 360_000;
 
 /** How to start a driver. */
 export interface DriverCommand {

@@ -6,7 +6,7 @@ import { type BenchmarkServer, MeerkatServer, type ServerMemory } from "../lib/b
 import type { Row } from "../lib/report.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { DATA_BYTES } from "./plan.ts";
-import { type Phase, wanted } from "./rates.ts";
+import { attempt, type Phase, wanted } from "./rates.ts";
 
 const PATH = "/tree";
 const SET_PATH = "/tree-set";
@@ -18,6 +18,7 @@ const SNAPSHOT_TIMEOUT_MS = 60_000;
 const QUIET_MS = 1000;
 const POLL_MS = 50;
 const PROBE_SLICE_MS = 500;
+const FILL_TIMEOUT_MS = 300_000;
 const RESTART_TIMEOUT_MS = 120_000;
 
 /** Names of the cases for a tree of that size. */
@@ -71,7 +72,7 @@ async function fill(phase: Phase, server: BenchmarkServer, empty: ServerMemory):
   const result = await load.run(
     server,
     { operation: "createSpread", path: PATH, dataBytes: DATA_BYTES },
-    { inFlight: LOAD_IN_FLIGHT, durationMs: RESTART_TIMEOUT_MS, opsMax: plan.znodes },
+    { inFlight: LOAD_IN_FLIGHT, durationMs: FILL_TIMEOUT_MS, opsMax: plan.znodes },
   );
   await load.close();
   if (result.ops !== plan.znodes) throw new Error(`only ${result.ops} znodes were made in time`);
@@ -164,14 +165,16 @@ export async function measureLargeTree(
   for (const launch of launchers) {
     await using server = await launch();
     if (server === undefined) continue;
-    report.progress(`${cases.memory}: ${server.title}`);
-    const empty = await server.memory();
-    report.add(await fill(phase, server, empty));
-    if (plan.snapshot && phase.chosen(cases.snapshot)) {
-      report.progress(cases.snapshot);
-      report.add(await snapshotStop(phase, server, prober));
-    }
-    report.progress(cases.restart);
-    report.add(await restart(phase, server, empty));
+    await attempt(report, `${server.title}, large tree`, async () => {
+      report.progress(`${cases.memory}: ${server.title}`);
+      const empty = await server.memory();
+      report.add(await fill(phase, server, empty));
+      if (plan.snapshot && phase.chosen(cases.snapshot)) {
+        report.progress(cases.snapshot);
+        report.add(await snapshotStop(phase, server, prober));
+      }
+      report.progress(cases.restart);
+      report.add(await restart(phase, server, empty));
+    });
   }
 }

@@ -26,6 +26,16 @@ export function wanted(phase: Phase, caseName: string): boolean {
   return false;
 }
 
+/** Runs a part of the suite; when it fails the others still count, but the suite ends with 1. */
+export async function attempt(report: Report, part: string, task: () => Promise<void>): Promise<void> {
+  try {
+    await task();
+  } catch (error) {
+    report.note(`${part} failed: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}
+
 export const ROOT = "/bench";
 const NODE = `${ROOT}/node`;
 const PARENT = `${ROOT}/parent`;

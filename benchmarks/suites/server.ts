@@ -22,6 +22,7 @@ import {
   WRITE_OPERATIONS,
 } from "../server/plan.ts";
 import {
+  attempt,
   measureLowLoad,
   measureRates,
   measureSessions,
@@ -130,10 +131,10 @@ async function main(): Promise<void> {
     if (apache === undefined) report.note("Apache ZooKeeper is left out: needs java and Debian's zookeeper");
     const phase: Phase = { ...common, servers: apache === undefined ? [meerkat] : [meerkat, apache] };
     await prepare(phase);
-    await measureRates(phase);
-    await measureLowLoad(phase);
-    await measureSessions(phase);
-    await measureWatchers(phase);
+    await attempt(report, "closed loops", () => measureRates(phase));
+    await attempt(report, "low load", () => measureLowLoad(phase));
+    await attempt(report, "new sessions", () => measureSessions(phase));
+    await attempt(report, "watchers", () => measureWatchers(phase));
   }
   await measureLargeTree({ ...common, servers: [] }, [launchMeerkat, launchApache]);
   report.print([...rateGoals(report), ...largeTreeGoals(report)]);
