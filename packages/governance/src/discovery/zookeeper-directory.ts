@@ -122,6 +122,11 @@ export class ZooKeeperDirectory implements Directory {
     }
   }
 
+  /** Whether `close` was called. */
+  get closed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   snapshot(): EndpointSet {
     return this.#publisher.set;
   }
@@ -240,10 +245,11 @@ export class ZooKeeperDirectory implements Directory {
 
   /** A gap has ended: removals that it brought are looked at with suspicion for a while. */
   #guardFromNow(): void {
-    const untilMs = this.#runtime.clock.nowMs() + (this.#options.removalGuard?.windowMs ?? 15_000);
+    const nowMs = this.#runtime.clock.nowMs();
+    const untilMs = nowMs + (this.#options.removalGuard?.windowMs ?? 15_000);
     // Several gaps in a row are judged by the list before the first of them.
-    if (this.#guard === undefined) this.#guard = { endpoints: this.#publisher.set.endpoints, untilMs };
-    else this.#guard.untilMs = untilMs;
+    if (this.#guard !== undefined && nowMs < this.#guard.untilMs) this.#guard.untilMs = untilMs;
+    else this.#guard = { endpoints: this.#publisher.set.endpoints, untilMs };
   }
 
   /** Milliseconds for which removals are to be held; 0 when they are to be obeyed. */

@@ -108,6 +108,7 @@ export class Registry implements AsyncDisposable {
     const { codec, runtime } = this.#options;
     const root = options.root ?? this.rootOf(options.service);
     const directory = await ZooKeeperDirectory.open(this.client, { codec, runtime, ...options, root });
+    for (const earlier of this.#directories) if (earlier.closed) this.#directories.delete(earlier);
     this.#directories.add(directory);
     return directory;
   }

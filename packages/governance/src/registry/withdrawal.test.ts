@@ -34,7 +34,8 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 function withdrawal(state: ClientState, remove: () => Promise<void>) {
   const clock = fakeClock();
-  const client = { state };
+  const session = new AbortController();
+  const client = { state, session: { lost: session.signal } };
   const runtime = { clock, random: seededRandom(1), logger: silentLogger };
   const shared = { client, root: "/rpc", runtime } as unknown as RegistrarShared;
   let finished = false;
@@ -46,7 +47,7 @@ function withdrawal(state: ClientState, remove: () => Promise<void>) {
     .then(() => {
       waited = true;
     });
-  return { clock, client, done, finished: () => finished, waited: () => waited };
+  return { clock, session, done, finished: () => finished, waited: () => waited };
 }
 
 /** Waits of the one who closes are a second or more; pauses between tries start far below. */
@@ -80,10 +81,12 @@ test("is not waited for longer than allowed, and goes on", async () => {
   expect(finished()).toBe(true);
 });
 
-test("ends when the client is closed, since the session takes its ephemerals along", async () => {
-  const { clock, client, finished } = withdrawal("connected", () => Promise.reject(error("CONNECTION_LOSS")));
+test("ends when the session is lost, since it takes its ephemerals along", async () => {
+  const { clock, session, finished } = withdrawal("connected", () =>
+    Promise.reject(error("CONNECTION_LOSS")),
+  );
   await turn();
-  client.state = "closed";
+  session.abort();
   await clock.fire(isPause);
   expect(finished()).toBe(true);
 });

@@ -60,8 +60,8 @@ export class Withdrawal {
   async #repeat(): Promise<void> {
     const { client, runtime } = this.#shared;
     const backoff = new Backoff(RETRY_PAUSE, runtime.random);
-    // A closed client has closed its session, and the session has taken its ephemerals along.
-    while (client.state !== "closed" && client.state !== "authFailed") {
+    // A session that is closed or lost takes its ephemerals along.
+    while (!client.session.lost.aborted) {
       try {
         await this.#remove();
         return;
