@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { type EndpointSet, emptyEndpointSet, endpoint, endpointDifference } from "../endpoint.ts";
 import type { Balancer, Picker } from "./balancer.ts";
 import { maglevBalancer, rendezvousBalancer, ringHashBalancer } from "./consistent-hash.ts";
-import { EndpointPool, NO_SLOT } from "./endpoint-pool.ts";
+import { EndpointPool, type EndpointPoolOptions, NO_SLOT } from "./endpoint-pool.ts";
 import { leastLoadedBalancer, peakEwmaBalancer } from "./p2c.ts";
 import { randomBalancer } from "./random.ts";
 import { roundRobinBalancer, weightedRoundRobinBalancer } from "./round-robin.ts";
@@ -15,17 +15,18 @@ const clock = { now: 0 };
 
 /** A pool whose members can be replaced; weights by name. */
 class Service {
-  readonly pool = new EndpointPool();
+  readonly pool: EndpointPool;
   #set: EndpointSet = emptyEndpointSet;
 
-  constructor(weights: Readonly<Record<string, number>>) {
+  constructor(weights: Readonly<Record<string, number>>, options?: EndpointPoolOptions) {
+    this.pool = new EndpointPool(options);
     this.become(weights);
   }
 
   become(weights: Readonly<Record<string, number>>): void {
     const endpoints = Object.entries(weights).map(([host, weight]) => endpoint({ host, port: 1, weight }));
     const set = { version: this.#set.version + 1, endpoints, stale: false };
-    this.pool.apply(endpointDifference(this.#set, set));
+    this.pool.apply(endpointDifference(this.#set, set), clock.now);
     this.#set = set;
   }
 
@@ -373,4 +374,53 @@ test("a bound on the load spreads a hot key", () => {
   expect(Math.max(...loads)).toBeLessThanOrEqual(32);
   // The first in the key's order are used up before the next ones.
   expect(Math.min(...loads)).toBeLessThan(15);
+});
+
+describe("slow start", () => {
+  test("a newcomer's share grows over the time, the others' does not change at all", () => {
+    clock.now = 0;
+    const service = new Service({ a: 2, b: 2 }, { slowStartMs: 10_000 });
+    const { pool } = service;
+    // All were new: nobody to spare.
+    expect(pool.starting).toBe(false);
+    service.become({ a: 2, b: 2, c: 2 });
+    const { version } = pool;
+    const picker = randomBalancer(seededRandom(3)).picker(pool);
+    const share = (): number =>
+      (new Map(Object.entries(service.counts(picker, 4_000))).get("c") ?? 0) / 4_000;
+    expect(share()).toBeCloseTo(0.1 / 2.1, 1);
+    clock.now = 5_000;
+    pool.advance(clock.now);
+    expect(pool.weightOf(service.slot("c"))).toBe(1);
+    expect(share()).toBeCloseTo(0.5 / 2.5, 1);
+    expect([pool.weightOf(service.slot("a")), pool.version]).toEqual([2, version]);
+    clock.now = 10_000;
+    pool.advance(clock.now);
+    expect([pool.weightOf(service.slot("c")), pool.starting, pool.uniform]).toEqual([2, false, true]);
+  });
+
+  test("one that leaves in its slow start leaves no trace in its slot", () => {
+    clock.now = 0;
+    const service = new Service({ a: 1 }, { slowStartMs: 10_000 });
+    service.become({ a: 1, b: 1 });
+    service.become({ a: 1 });
+    expect(service.pool.starting).toBe(false);
+    clock.now = 20_000;
+    service.become({ a: 1, c: 1 });
+    expect(service.pool.weightOf(service.slot("c"))).toBe(0.1);
+  });
+
+  test("keys of consistent hashing move once, not with every step", () => {
+    clock.now = 0;
+    for (const name of ["ring-hash", "maglev", "rendezvous"]) {
+      const service = new Service({ a: 1, b: 1, c: 1 }, { slowStartMs: 10_000 });
+      const picker = balancers[name]!().picker(service.pool);
+      service.become({ a: 1, b: 1, c: 1, d: 1 });
+      const keys = Array.from({ length: 500 }, (_, key) => `k${key}`);
+      const atFirst = keys.map((key) => service.pick(picker, key));
+      service.pool.advance(clock.now + 20_000);
+      expect(keys.map((key) => service.pick(picker, key))).toEqual(atFirst);
+      expect(new Set(atFirst).size).toBe(4);
+    }
+  });
 });

@@ -31,7 +31,10 @@ abstract class HashPicker implements Picker {
     this.#loadFactor = options.loadFactor;
   }
 
-  /** Prepares for the present members. */
+  /**
+   * Prepares for the present members. By the weights that endpoints ask for, not by those of a slow start:
+   * a key should move once.
+   */
   protected abstract rebuild(): void;
 
   /** The first slot in the order of this hash that `accepts`, or `NO_SLOT`. */
@@ -65,6 +68,10 @@ abstract class HashPicker implements Picker {
   }
 }
 
+function ownWeights(pool: PoolView): number[] {
+  return Array.from(pool.members.subarray(0, pool.memberCount), (slot) => pool.endpointAt(slot).weight);
+}
+
 /** Points of the ring for each endpoint of average weight, where the ring has room for it. */
 const POINTS_PER_ENDPOINT = 160;
 /** Points of a whole ring: more would make a change of members stall the process. */
@@ -81,12 +88,13 @@ class RingPicker extends HashPicker {
     const count = pool.memberCount;
     const target = Math.min(Math.max(1_024, count * POINTS_PER_ENDPOINT), RING_POINTS_MAX);
     const points: number[] = [];
+    const weightTotal = ownWeights(pool).reduce((total, weight) => total + weight, 0);
     for (let index = 0; index < Math.min(count, MEMBERS_MAX); index++) {
       const slot = pool.members[index]!;
-      const weight = pool.weightOf(slot);
+      const weight = pool.endpointAt(slot).weight;
       if (weight === 0) continue;
       const own = hash32(pool.endpointAt(slot).id);
-      const copies = Math.max(1, Math.round((target * weight) / pool.weightTotal));
+      const copies = Math.max(1, Math.round((target * weight) / weightTotal));
       for (let copy = 0; copy < copies; copy++) {
         points.push(mix32(own + Math.imul(copy, 0x9e3779b9)) * MEMBERS_MAX + index);
       }
@@ -126,15 +134,17 @@ class MaglevPicker extends HashPicker {
     const table = new Int32Array(size).fill(NO_SLOT);
     // In the order of their names, so that all clients fill the same table.
     const slots = Array.from(pool.members.subarray(0, count))
-      .filter((slot) => pool.weightOf(slot) > 0)
+      .filter((slot) => pool.endpointAt(slot).weight > 0)
       .sort((left, right) => (pool.endpointAt(left).id < pool.endpointAt(right).id ? -1 : 1));
     const next = slots.map((slot) => hash32(pool.endpointAt(slot).id, 1) % size);
     const skip = slots.map((slot) => (hash32(pool.endpointAt(slot).id, 2) % (size - 1)) + 1);
+    const weights = slots.map((slot) => pool.endpointAt(slot).weight);
+    const weightMax = weights.reduce((most, weight) => Math.max(most, weight), 0);
     const credit = new Float64Array(slots.length);
     for (let filled = 0; filled < size && slots.length > 0; ) {
       for (let index = 0; index < slots.length && filled < size; index++) {
         // An endpoint of half the greatest weight takes every second turn.
-        credit[index]! += pool.weightOf(slots[index]!) / pool.weightMax;
+        credit[index]! += weights[index]! / weightMax;
         if (credit[index]! < 1) continue;
         credit[index]! -= 1;
         let position = next[index]!;
@@ -180,7 +190,7 @@ class RendezvousPicker extends HashPicker {
       const slot = pool.candidates[index]!;
       if (!this.accepts(slot, tried, bounded)) continue;
       const uniform = (mix32(hash ^ mix32(this.#hashes[slot]!)) + 0.5) / 0x1_0000_0000;
-      const score = -pool.weightOf(slot) / Math.log(uniform);
+      const score = -pool.endpointAt(slot).weight / Math.log(uniform);
       // Ties are broken by the hash, not by the slot: slots differ from client to client.
       if (score > bestScore || (score === bestScore && this.#hashes[slot]! > this.#hashes[best]!)) {
         best = slot;

@@ -19,6 +19,9 @@ const WEIGHT = 3;
 const UNPROBED_LOAD = 1e200;
 /** Time constants after which the scale of the averages starts over; e³⁰⁰ is well within a double. */
 const SCALE_EXPONENT_MAX = 300;
+/** Least part of its weight that an endpoint starts with, and how many steps lead to the whole (Envoy's idea). */
+const SLOW_START_LEAST = 0.1;
+const SLOW_START_STEPS = 20;
 
 /** How fast old latencies are forgotten; see `EndpointPool`. */
 export interface EndpointPoolOptions {
@@ -26,6 +29,12 @@ export interface EndpointPoolOptions {
   readonly decayMs?: number | undefined;
   /** Upper bound of the latency that a failing endpoint is charged with, ms; default 10,000. */
   readonly failureCostMaxMs?: number | undefined;
+  /**
+   * Time over which an endpoint that joins, or registers anew, grows from a tenth of its weight to all of
+   * it, ms; default 0, at once. Counted from when this pool first saw it, since clocks of servers differ;
+   * not applied when all endpoints are new.
+   */
+  readonly slowStartMs?: number | undefined;
 }
 
 /** How an attempt ended, as far as its endpoint is concerned. */
@@ -33,7 +42,10 @@ export type AttemptVerdict = "answered" | "failed" | "ignored";
 
 /** What a balancer may read. */
 export interface PoolView {
-  /** Counts changes of membership and weights; a balancer that precomputes rebuilds when it moves. */
+  /**
+   * Counts changes of membership and of the weights that endpoints ask for; a balancer that precomputes
+   * rebuilds when it moves. It does not move while an endpoint's weight grows in its slow start.
+   */
   readonly version: number;
   /** Slots of all endpoints; only the first `memberCount` entries count. */
   readonly members: Int32Array;
@@ -50,6 +62,7 @@ export interface PoolView {
   /** The endpoint of an occupied slot. */
   endpointAt(slot: number): Endpoint;
   isCandidate(slot: number): boolean;
+  /** The weight as it counts now: less than the endpoint's own in its slow start. */
   weightOf(slot: number): number;
   inFlightOf(slot: number): number;
   /**
@@ -68,6 +81,10 @@ export interface PoolView {
 export class EndpointPool implements PoolView {
   readonly #decayMs: number;
   readonly #failureCostMaxMs: number;
+  readonly #slowStartMs: number;
+  /** When each slot in its slow start was first seen. */
+  readonly #starting = new Map<number, number>();
+  #nextStepMs = 0;
   readonly #slots = new Map<string, number>();
   readonly #free: number[] = [];
   #endpoints: (Endpoint | undefined)[] = [];
@@ -94,6 +111,7 @@ export class EndpointPool implements PoolView {
   constructor(options: EndpointPoolOptions = {}) {
     this.#decayMs = options.decayMs ?? 10_000;
     this.#failureCostMaxMs = options.failureCostMaxMs ?? 10_000;
+    this.#slowStartMs = options.slowStartMs ?? 0;
   }
 
   get version(): number {
@@ -157,13 +175,32 @@ export class EndpointPool implements PoolView {
     return this.#numbers[slot * STRIDE + IN_FLIGHT]!;
   }
 
-  /** Takes over a difference of the directory. */
-  apply(change: DirectoryChange): void {
+  /** Takes over a difference of the directory. `nowMs` is needed for slow starts only. */
+  apply(change: DirectoryChange, nowMs: number = 0): void {
+    const slowly = this.#slowStartMs > 0 && this.#memberCount > change.removed.length;
     for (const endpoint of change.removed) this.#remove(endpoint);
-    for (const endpoint of change.added) this.#put(endpoint);
-    for (const endpoint of change.changed) this.#put(endpoint);
+    for (const endpoint of change.added) {
+      const slot = this.#put(endpoint);
+      if (slowly) this.#starting.set(slot, nowMs);
+    }
+    for (const endpoint of change.changed) {
+      const before = this.#endpoints[this.slotOf(endpoint)];
+      const slot = this.#put(endpoint);
+      if (slowly && before?.path !== endpoint.path) this.#starting.set(slot, nowMs);
+    }
     this.#version++;
-    this.#measureWeights();
+    if (this.#starting.size > 0) this.#step(nowMs);
+    else this.#measureWeights();
+  }
+
+  /** Lets weights grow that are in their slow start. Cheap when there are none; call it before a pick. */
+  advance(nowMs: number): void {
+    if (this.#starting.size > 0 && nowMs >= this.#nextStepMs) this.#step(nowMs);
+  }
+
+  /** Whether `advance` has something to do. */
+  get starting(): boolean {
+    return this.#starting.size > 0;
   }
 
   /** Says whether an endpoint is thought to be alive. */
@@ -238,7 +275,17 @@ export class EndpointPool implements PoolView {
     return 1;
   }
 
-  #put(endpoint: Endpoint): void {
+  #step(nowMs: number): void {
+    for (const [slot, sinceMs] of this.#starting) {
+      const part = Math.min(1, Math.max(SLOW_START_LEAST, (nowMs - sinceMs) / this.#slowStartMs));
+      this.#numbers[slot * STRIDE + WEIGHT] = this.endpointAt(slot).weight * part;
+      if (part === 1) this.#starting.delete(slot);
+    }
+    this.#nextStepMs = nowMs + this.#slowStartMs / SLOW_START_STEPS;
+    this.#measureWeights();
+  }
+
+  #put(endpoint: Endpoint): number {
     const key = endpointKey(endpoint);
     let slot = this.#slots.get(key);
     if (slot === undefined) {
@@ -253,6 +300,7 @@ export class EndpointPool implements PoolView {
     this.#endpoints[slot] = endpoint;
     this.#numbers[slot * STRIDE + WEIGHT] = endpoint.weight;
     this.#place(slot);
+    return slot;
   }
 
   #remove(endpoint: Endpoint): void {
@@ -260,6 +308,7 @@ export class EndpointPool implements PoolView {
     const slot = this.#slots.get(key);
     if (slot === undefined) return;
     this.#slots.delete(key);
+    this.#starting.delete(slot);
     this.#endpoints[slot] = undefined;
     this.#inFlightTotal -= this.inFlightOf(slot);
     this.#generations[slot]! += 1;

@@ -142,7 +142,7 @@ export class ServiceCaller implements AsyncDisposable {
 
   #apply(change: DirectoryChange): void {
     this.#health.apply(change);
-    this.#pool.apply(change);
+    this.#pool.apply(change, this.#clock.nowMs());
     if (change.added.length + change.changed.length > 0) this.#wake();
   }
 
@@ -173,6 +173,7 @@ export class ServiceCaller implements AsyncDisposable {
   #pick(scope: CallScope): number {
     const { tried } = scope;
     if (tried.length >= ROUND_ATTEMPTS_MAX) return NO_SLOT;
+    if (this.#pool.starting) this.#pool.advance(this.#clock.nowMs());
     const probe = this.#health.takeDueProbe(tried, scope.idempotent);
     return probe !== NO_SLOT ? probe : this.#picker.pick(scope);
   }
