@@ -93,7 +93,8 @@ export function prepareCreate(
   const cversion = table.cversion(parent);
   const path = isSequential(flags) ? operation.path + sequenceSuffix(cversion) : operation.path;
   if (pathProblem(path) !== undefined) return ErrorCode.BAD_ARGUMENTS;
-  if (table.findText(path) !== NO_ROW) return ErrorCode.NODE_EXISTS;
+  const exists = path === "/" || table.findChild(parent, path, path.lastIndexOf("/") + 1) !== NO_ROW;
+  if (exists) return ErrorCode.NODE_EXISTS;
   if (table.isEphemeral(parent)) return ErrorCode.NO_CHILDREN_FOR_EPHEMERALS;
   if (context.enforceQuota && breaksQuota(tree, path, 1, data?.length ?? 0)) return ErrorCode.QUOTA_EXCEEDED;
   const parentCVersion = (cversion + 1) | 0;

@@ -14,6 +14,9 @@ export class Replica implements RecoverySink, SnapshotSource {
   /** Timeouts of all sessions in ms, by id, as they were negotiated at their creation. */
   readonly timeouts: Map<bigint, number> = new Map();
 
+  #parentPath = "/";
+  #parent = ROOT_ROW;
+
   constructor(options: ZnodeTreeOptions = {}) {
     this.tree = new ZnodeTree(options);
   }
@@ -30,12 +33,13 @@ export class Replica implements RecoverySink, SnapshotSource {
     const { tree } = this;
     const { table } = tree;
     const isRoot = node.path === "" || node.path === "/";
-    let row = isRoot ? ROOT_ROW : table.findText(node.path);
+    // Only built-in znodes can be there already, and looking is what takes the time.
+    let row = isRoot ? ROOT_ROW : NO_ROW;
+    if (!isRoot && node.path.startsWith("/zookeeper")) row = table.findText(node.path);
     if (row === NO_ROW) {
-      const parent = table.findText(parentPath(node.path));
+      const parent = this.#parentRow(parentPath(node.path));
       if (parent === NO_ROW) throw new Error(`the znode ${node.path} comes before its parent`);
-      const kind = kindOfOwner(node.ephemeralOwner);
-      row = tree.insertRow(parent, nodeName(node.path), kind, node);
+      tree.insertRow(parent, nodeName(node.path), kindOfOwner(node.ephemeralOwner), node);
       return;
     }
     // One of the built-in znodes: give it the stored fields.
@@ -44,6 +48,15 @@ export class Replica implements RecoverySink, SnapshotSource {
     const old = table.acl(row);
     table.setAcl(row, tree.acls.acquire(node.acl), node.aversion);
     tree.acls.release(old);
+  }
+
+  /** Siblings stand together in a snapshot, so the last parent is mostly the next one's too. */
+  #parentRow(path: string): number {
+    if (path !== this.#parentPath) {
+      this.#parentPath = path;
+      this.#parent = this.tree.table.findText(path);
+    }
+    return this.#parent;
   }
 
   applyTxn(header: TxnHeader, txn: Txn): void {

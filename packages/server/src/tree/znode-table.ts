@@ -136,11 +136,19 @@ export class ZnodeTable {
     }
   }
 
-  /** The row of a child by name, or NO_ROW. */
-  findChild(parent: number, name: string): number {
-    const bytes = Buffer.from(name);
-    const hash = this.#hashBytes(parent, bytes, 0, bytes.length);
-    return this.#probeBytes(parent, hash, bytes, 0, bytes.length);
+  /** The row of the child of `parent` whose name is `path` from `start` on, or NO_ROW. */
+  findChild(parent: number, path: string, start: number): number {
+    let hash = this.#startHash(parent);
+    for (let at = start; at < path.length; at++) {
+      const unit = path.charCodeAt(at);
+      if (unit > 0x7f) {
+        const bytes = Buffer.from(path.slice(start));
+        const byteHash = this.#hashBytes(parent, bytes, 0, bytes.length);
+        return this.#probeBytes(parent, byteHash, bytes, 0, bytes.length);
+      }
+      hash = Math.imul(hash ^ unit, 0x01000193);
+    }
+    return this.#probeAscii(parent, finish(hash), path, start, path.length);
   }
 
   /** Adds a znode under `parent`, where no child of that name may exist. The parent's Stat counts it. */

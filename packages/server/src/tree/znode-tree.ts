@@ -280,7 +280,7 @@ export class ZnodeTree {
     const parent = table.findText(parentPath(path));
     if (parent === NO_ROW) return NO_ROW;
     const isNewer = txn.parentCVersion > table.cversion(parent);
-    const existing = table.findText(path);
+    const existing = table.findChild(parent, path, path.lastIndexOf("/") + 1);
     if (existing !== NO_ROW) {
       // A replayed create whose effect the snapshot holds already; what the parent counts may be missing.
       this.#touchParent(parent, isNewer, txn.parentCVersion, header.zxid);
