@@ -116,6 +116,30 @@ describe.runIf(available)("over an ensemble with read-only mode", () => {
   });
 });
 
+describe.runIf(available)("over an ensemble that may change", () => {
+  test("a member is taken out and the configuration says so", async () => {
+    await using zooKeeper = await startRealZooKeeper({
+      members: 3,
+      config: { reconfigEnabled: "true", skipACL: "yes" },
+    });
+    await using client = await ZooKeeperClient.connect(`${zooKeeper.connectString}/some/chroot`);
+    const before = (await client.getConfig()).data.toString();
+    expect(before.match(/^server\.\d+=/gm)).toHaveLength(3);
+    const leader = await zooKeeper.leader();
+    const follower = zooKeeper.members.find((member) => member !== leader);
+    const changed: string[] = [];
+    await client.getConfig({ watch: ({ type }) => changed.push(type) });
+    const after = await client.reconfig({ leaving: [follower?.id ?? 0] });
+    expect(after.data.toString().match(/^server\.\d+=/gm)).toHaveLength(2);
+    await awaitCondition(() => changed.length === 1);
+    const version = BigInt(`0x${/^version=(\w+)$/m.exec(before)?.[1]}`);
+    const stale = await client
+      .reconfig({ leaving: [leader.id], fromConfig: version })
+      .catch((thrown: ZooKeeperError) => thrown);
+    expect(stale).toMatchObject({ code: "BAD_VERSION" });
+  });
+});
+
 describe.runIf(available)("over a server that lost its data", () => {
   test("the client learns that it is behind, says so, and begins anew", async () => {
     await using zooKeeper = await startRealZooKeeper();

@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of sessions and requests against servers that do what the test says, under a virtual clock.
-import { type ClientState, isZooKeeperError, type WatchEvent, type ZooKeeperError } from "@meerkat/client";
+// The life of sessions against servers that do what the test says, under a virtual clock.
+import diagnosticsChannel from "node:diagnostics_channel";
+import type { ClientState } from "@meerkat/client";
 import type { Clock } from "@meerkat/runtime";
-import { ErrorCode, EventType, JuteReader, OpCode, SetWatches2, StatRecord } from "@meerkat/wire";
+import { EventType, OpCode } from "@meerkat/wire";
 import { describe, expect, test } from "vitest";
+import { failure } from "./support/failure.ts";
 import { destroyClientsAfterEach, scriptedWorld } from "./support/scripted-client.ts";
-import { answerPlainly, event, reply, stat } from "./support/scripted-server.ts";
+
 
 destroyClientsAfterEach();
-
-/** The error that a promise rejects with. */
-function failure(promise: Promise<unknown>): Promise<ZooKeeperError> {
-  return promise.then(
-    () => {
-      throw new Error("it did not fail");
-    },
-    (error: ZooKeeperError) => error,
-  );
-}
 
 describe("keeping a session", () => {
   test("an idle client pings every third of the timeout", async () => {
@@ -252,454 +244,55 @@ describe("finding a server", () => {
   });
 });
 
-describe("requests", () => {
-  test("those of one tick leave in one write", async () => {
-    const { server, connected } = scriptedWorld();
-    const zk = await connected();
-    const { writes } = server.last;
-    await Promise.all(Array.from({ length: 100 }, () => zk.exists("/a")));
-    expect(server.last.writes - writes).toBe(1);
-    expect(server.last.requests.map((request) => request.xid)).toEqual(
-      Array.from({ length: 100 }, (_, index) => index + 1),
-    );
-  });
-
-  test("after a lost connection reads are sent again, sent writes fail with effect unknown", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = () => {};
-    const order: string[] = [];
-    const read = zk.get("/a").then(() => order.push("read"));
-    const write = failure(zk.set("/a", "x"));
-    const later = zk.exists("/b").then(() => order.push("later"));
-    await clock.settle();
-    server.onRequest = answerPlainly;
-    server.last.close();
-    const unsent = zk.set("/c", "y").then(() => order.push("unsent"));
-    expect(await write).toMatchObject({
-      code: "CONNECTION_LOSS",
-      effect: "unknown",
-      context: { path: "/a" },
-    });
-    await clock.advance(100);
-    await Promise.all([read, later, unsent]);
-    expect(order).toEqual(["read", "later", "unsent"]);
-    expect(server.last.requests.map((request) => request.type)).toEqual([
-      OpCode.getData,
-      OpCode.exists,
-      OpCode.setData,
-    ]);
-  });
-
-  test("a read that is in flight whenever the connection breaks is given up", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = (connection, request) => {
-      if (request.type === OpCode.getData) connection.close(new Error("poisoned"));
-      else answerPlainly(connection, request);
+test("diagnostics channels tell of attempts, states, sessions, requests and watches", async () => {
+  const names = ["state", "connect", "session", "request", "watch"] as const;
+  const heard: [string, Record<string, unknown>][] = [];
+  const subscriptions = names.map((name) => {
+    const listener = (message: unknown): void => {
+      heard.push([name, message as Record<string, unknown>]);
     };
-    const failed = failure(zk.get("/a"));
-    await clock.advance(3_000);
-    expect(await failed).toMatchObject({ code: "CONNECTION_LOSS", effect: "none" });
-    expect(zk.state).toBe("connected");
+    diagnosticsChannel.subscribe(`meerkat:client:${name}`, listener);
+    return () => diagnosticsChannel.unsubscribe(`meerkat:client:${name}`, listener);
   });
-
-  test("a time limit tells what was sent from what was not, and why it was not", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected({ sessionTimeoutMs: 30_000 });
-    server.onRequest = () => {};
-    const sent = failure(zk.set("/a", "x", { timeoutMs: 200 }));
-    const sentRead = failure(zk.get("/a", { timeoutMs: 300 }));
-    await clock.advance(310);
-    expect(await sent).toMatchObject({ code: "TIMEOUT", effect: "unknown" });
-    expect(await sentRead).toMatchObject({ code: "TIMEOUT", effect: "none" });
-    server.onConnect = () => new Error("refused");
-    server.last.close();
-    const unsent = failure(zk.set("/a", "x", { timeoutMs: 400 }));
-    await clock.advance(410);
-    const error = await unsent;
-    expect(error).toMatchObject({ code: "TIMEOUT", effect: "none" });
-    expect(error.message).toContain("a:1: refused");
-  });
-
-  test("a late reply to a request that was given up disturbs nobody", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = () => {};
-    const gaveUp = failure(zk.get("/a", { timeoutMs: 50 }));
-    const next = zk.get("/b");
-    await clock.advance(100);
-    expect(await gaveUp).toMatchObject({ code: "TIMEOUT" });
-    for (const request of server.last.requests) answerPlainly(server.last, request);
-    expect((await next).data.toString()).toBe("data");
-  });
-
-  test("a signal gives a request up, sent or not, and leaves no listener behind", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    const controller = new AbortController();
-    const { signal } = controller;
-    let listeners = 0;
-    const counted = new Proxy(signal, {
-      get(target, key) {
-        if (key === "addEventListener") listeners++;
-        if (key === "removeEventListener") listeners--;
-        const value: unknown = Reflect.get(target, key, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
-    await zk.get("/a", { signal: counted });
-    expect(listeners).toBe(0);
-    server.onRequest = () => {};
-    const sent = failure(zk.set("/a", "x", { signal: counted }));
-    await clock.settle();
-    controller.abort(new Error("enough"));
-    expect(await sent).toMatchObject({ code: "ABORTED", effect: "unknown", cause: new Error("enough") });
-    expect(listeners).toBe(0);
-    expect(await failure(zk.set("/a", "x", { signal }))).toMatchObject({ code: "ABORTED", effect: "none" });
-    expect(server.last.of(OpCode.setData)).toHaveLength(1);
-  });
-
-  test("no more than inFlightMax are out at a time, and more than waitingMax are refused", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected({ inFlightMax: 4, waitingMax: 3 });
-    server.onRequest = () => {};
-    const calls = Array.from({ length: 7 }, () => zk.exists("/a"));
-    expect(zk.pending).toEqual({ inFlight: 4, waiting: 3 });
-    const error = await failure(zk.exists("/a"));
-    expect(error).toMatchObject({ code: "QUEUE_FULL", effect: "none" });
-    await clock.settle();
-    expect(server.last.requests).toHaveLength(4);
-    server.onRequest = answerPlainly;
-    for (const request of [...server.last.requests]) answerPlainly(server.last, request);
-    await Promise.all(calls);
-    expect(server.last.requests).toHaveLength(7);
-  });
-
-  test("a reply out of order ends the connection, not the client", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = () => {};
-    const write = failure(zk.set("/a", "x"));
-    await clock.settle();
-    server.onRequest = answerPlainly;
-    server.last.send(reply(77));
-    expect(await write).toMatchObject({ code: "CONNECTION_LOSS", effect: "unknown" });
-    expect((await write).cause).toMatchObject({ code: "PROTOCOL_ERROR" });
-    await clock.advance(100);
-    expect(zk.state).toBe("connected");
-  });
-
-  test("a malformed reply rejects its request and ends the connection", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = (connection, request) =>
-      connection.reply(request, { body: (writer) => writer.int(-7) });
-    const first = server.last;
-    expect(await failure(zk.get("/a"))).toMatchObject({ code: "PROTOCOL_ERROR" });
-    expect(first.closed).toBe(true);
-    server.onRequest = answerPlainly;
-    await clock.advance(100);
-    expect(zk.state).toBe("connected");
-  });
-
-  test("a frame over the limit ends the connection and names the limit", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected({ replyBytesMax: 1_000 });
-    server.onRequest = () => {};
-    const write = failure(zk.set("/a", "x"));
-    await clock.settle();
-    server.last.send(Buffer.from([0, 0, 4, 0]));
-    expect(String((await write).cause)).toContain("1000");
-  });
-
-  test("an operation that the server does not know rejects alone with UNIMPLEMENTED", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = () => {};
-    const before = zk.get("/a");
-    const unknown = failure(zk.whoAmI());
-    await clock.settle();
-    // Old servers answer out of order, then close.
-    const [, request] = server.last.requests;
-    server.last.reply(request ?? { xid: 0, type: 0, body: Buffer.alloc(0), frameBytes: 0 }, {
-      err: ErrorCode.UNIMPLEMENTED,
-    });
-    expect(await unknown).toMatchObject({ code: "UNIMPLEMENTED" });
-    server.onRequest = answerPlainly;
-    server.last.close();
-    await clock.advance(100);
-    expect((await before).data.toString()).toBe("data");
-  });
-
-  test("replies cut into single bytes are put together again", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = () => {};
-    const calls = [zk.exists("/a"), zk.exists("/b")];
-    await clock.settle();
-    const bytes = Buffer.concat(
-      server.last.requests.map((request) =>
-        reply(request.xid, { body: (writer) => StatRecord.write(writer, stat({ version: request.xid })) }),
-      ),
-    );
-    for (const byte of bytes) server.last.send(Buffer.from([byte]));
-    expect((await Promise.all(calls)).map((each) => each?.version)).toEqual([1, 2]);
-  });
-
-  test("only replies move the last zxid", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    await zk.exists("/a");
-    server.last.notify(EventType.nodeDeleted, "/a");
-    await clock.advance(1_500);
-    expect(server.last.of(OpCode.ping)).toHaveLength(1);
-    expect(zk.lastZxid).toBe(10n);
-    server.last.close();
-    await clock.advance(100);
-    expect(server.last.connectRequest?.lastZxidSeen).toBe(10n);
-  });
-
-  test("requests before connect() and after close() are refused with what to do", async () => {
-    const { clock, client } = scriptedWorld();
-    const zk = client();
-    expect((await failure(zk.get("/a"))).message).toContain("connect()");
+  try {
+    const { clock, server, client } = scriptedWorld();
+    let refused = 0;
+    server.onConnect = () => (refused++ === 0 ? new Error("refused") : true);
+    const zk = client({ auth: [{ scheme: "digest", auth: "ann:secret" }] });
     const ready = zk.connect();
-    await clock.settle();
+    await clock.advance(100);
     await ready;
-    await zk.close();
-    expect(zk.state).toBe("closed");
-    expect(await failure(zk.get("/a"))).toMatchObject({ code: "CLOSED", effect: "none" });
-    expect(clock.timers).toBe(0);
-  });
-
-  test("close answers what was asked before, and ends the session for those who hold something of it", async () => {
-    const { server, connected } = scriptedWorld();
-    const zk = await connected();
-    const read = zk.get("/a");
-    const { lost } = zk.session;
-    await zk.close();
-    expect((await read).data.toString()).toBe("data");
-    expect(lost.reason).toMatchObject({ code: "CLOSED" });
-    expect(server.last.requests.map((request) => request.type)).toEqual([
-      OpCode.getData,
-      OpCode.closeSession,
-    ]);
-  });
-
-  test("hand-over keeps the session for the next client", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const first = await connected();
-    const read = first.get("/a");
-    const credentials = await first.handOver();
-    expect((await read).data.toString()).toBe("data");
-    expect(first.state).toBe("closed");
-    expect(first.session.lost.aborted).toBe(true);
-    expect(server.last.of(OpCode.closeSession)).toHaveLength(0);
-    const second = await connected({ session: credentials });
-    expect(server.last.connectRequest?.sessionId).toBe(credentials?.id);
-    expect(second.sessionId).toBe(credentials?.id);
-    await clock.settle();
-  });
-});
-
-describe("a new connection", () => {
-  test("carries identities, then watches, then requests", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected({ auth: [{ scheme: "digest", auth: "u:p" }] });
-    await zk.addAuth("digest", "v:q");
+    await zk.set("/a", "confidential");
     await zk.get("/a", { watch: () => {} });
-    server.onConnect = () => new Error("refused");
-    server.last.close();
-    const waiting = zk.exists("/b");
-    server.onConnect = () => true;
-    await clock.advance(100);
-    await waiting;
-    expect(server.last.requests.map((request) => request.type)).toEqual([
-      OpCode.auth,
-      OpCode.auth,
-      OpCode.setWatches,
-      OpCode.exists,
-    ]);
-  });
-
-  test("arms a hundred thousand watches in frames far below the limit", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    const paths = Array.from({ length: 20_000 }, (_, index) => `/some/long/path/to/a/znode/ümläut/${index}`);
-    await Promise.all(paths.map((path) => zk.get(path, { watch: () => {} })));
-    server.last.close();
-    await clock.advance(100);
-    const frames = server.last.of(OpCode.setWatches);
-    expect(frames.length).toBeGreaterThan(5);
-    expect(Math.max(...frames.map((request) => request.frameBytes))).toBeLessThan(128 * 1024);
-    const armed = frames.flatMap((request) => {
-      const reader = new JuteReader(request.body);
-      reader.long();
-      return reader.vector(4, (item) => item.text()) ?? [];
-    });
-    expect(new Set(armed)).toEqual(new Set(paths));
-  });
-
-  test("refused credentials end the client", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = (connection, request) => {
-      if (request.type === OpCode.auth) connection.reply(request, { err: ErrorCode.AUTH_FAILED, zxid: 0n });
-    };
-    const read = failure(zk.get("/a"));
-    const auth = failure(zk.addAuth("digest", "u:p"));
-    await clock.settle();
-    expect(await auth).toMatchObject({ code: "AUTH_FAILED" });
-    expect(await read).toMatchObject({ code: "AUTH_FAILED", effect: "none" });
-    expect(zk.state).toBe("authFailed");
-    expect(await failure(zk.get("/a"))).toMatchObject({ code: "AUTH_FAILED" });
-    expect(await failure(zk.connect())).toMatchObject({ code: "AUTH_FAILED" });
-  });
-
-  test("a server that demands SASL is an authentication failure that says so", async () => {
-    const { server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = (connection, request) =>
-      connection.reply(request, { err: ErrorCode.SESSION_CLOSED_REQUIRE_SASL_AUTH });
-    await failure(zk.get("/a"));
-    expect(zk.state).toBe("authFailed");
-    expect((await failure(zk.get("/a"))).message).toContain("option sasl");
-  });
-});
-
-describe("watches", () => {
-  test("an event is seen after the reply that armed it and before the reply that shows the new state", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = () => {};
-    const seen: string[] = [];
-    const log = async (name: string, call: Promise<unknown>): Promise<void> => {
-      await call;
-      seen.push(name);
-    };
-    const calls = [
-      log("armed", zk.exists("/a", { watch: (change) => seen.push(change.type) })),
-      log("after", zk.exists("/a")),
-    ];
-    await clock.settle();
-    const body = (writer: Parameters<typeof StatRecord.write>[0]): void => StatRecord.write(writer, stat());
-    const [armed, after] = server.last.requests;
-    // All in one chunk: the hardest case for a client that settles promises later than it fires events.
-    server.last.send(
-      Buffer.concat([
-        reply(armed?.xid ?? 0, { body }),
-        event(EventType.nodeDataChanged, "/a"),
-        reply(after?.xid ?? 0, { body }),
-      ]),
-    );
-    await Promise.all(calls);
-    expect(seen).toEqual(["armed", "dataChanged", "after"]);
-  });
-
-  test("a persistent watch is armed in its own kind and hears of the gap", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    server.onRequest = (connection, request) => {
-      if (request.type === OpCode.addWatch) connection.reply(request, { body: (writer) => writer.int(0) });
-      else answerPlainly(connection, request);
-    };
-    const zk = await connected({ hosts: "a:1/app" });
-    const plain = await zk.addWatch("/p");
-    const recursive = await zk.addWatch("/r", { recursive: true });
-    const events: WatchEvent[] = [];
-    plain.onEvent((change) => events.push(change));
-    recursive.onEvent((change) => events.push(change));
-    server.last.close();
-    await clock.advance(100);
-    const [request] = server.last.of(OpCode.setWatches2);
-    const armed = SetWatches2.read(new JuteReader(request?.body ?? Buffer.alloc(0)));
-    expect(armed).toMatchObject({
-      persistentWatches: ["/app/p"],
-      persistentRecursiveWatches: ["/app/r"],
-    });
-    expect(events).toEqual([
-      { type: "resync", path: "/p" },
-      { type: "resync", path: "/r" },
-    ]);
-    server.last.notify(EventType.nodeCreated, "/app/r/x/y");
-    server.last.notify(EventType.nodeChildrenChanged, "/app/r/x");
-    await clock.settle();
-    expect(events.slice(2)).toEqual([{ type: "created", path: "/r/x/y" }]);
-  });
-
-  test("a slow reader of a persistent watch gets a resync instead of an endless backlog", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    server.onRequest = (connection, request) =>
-      connection.reply(request, { body: (writer) => writer.int(0) });
-    const zk = await connected({ watchEventsMax: 3 });
-    const watch = await zk.addWatch("/p");
-    for (let index = 0; index < 10; index++) server.last.notify(EventType.nodeDataChanged, "/p");
-    await clock.settle();
-    const seen: string[] = [];
-    for await (const { type } of watch) {
-      seen.push(type);
-      if (type === "resync") break;
-    }
-    expect(seen).toEqual(["dataChanged", "dataChanged", "resync"]);
-  });
-
-  test("a listener that throws harms neither the others nor the client", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    const seen: string[] = [];
-    await zk.get("/a", {
-      watch: () => {
-        throw new Error("mine");
-      },
-    });
-    await zk.get("/a", { watch: ({ type }) => seen.push(type) });
+    await failure(zk.whoAmI({ timeoutMs: 10, signal: AbortSignal.abort() }));
     server.last.notify(EventType.nodeDataChanged, "/a");
     await clock.settle();
-    expect(seen).toEqual(["dataChanged"]);
-    expect(zk.state).toBe("connected");
-  });
-
-  test("the server keeps its watch until the last listener has gone", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    const one = (): void => {};
-    const two = (): void => {};
-    await zk.get("/a", { watch: one });
-    await zk.exists("/a", { watch: two });
-    await zk.removeWatches("/a", "data", one);
-    expect(server.last.of(OpCode.removeWatches)).toHaveLength(0);
-    const late = zk.get("/a", { watch: one });
-    await zk.removeWatches("/a", "data", two);
-    await late;
-    expect(server.last.of(OpCode.removeWatches)).toHaveLength(0);
-    await zk.removeWatches("/a", "any");
-    expect(server.last.of(OpCode.removeWatches)).toHaveLength(1);
-    await clock.settle();
-  });
-
-  test("the watch of a read that was given up is removed on the server", async () => {
-    const { clock, server, connected } = scriptedWorld();
-    const zk = await connected();
-    server.onRequest = () => {};
-    const controller = new AbortController();
-    const read = failure(zk.get("/a", { watch: () => {}, signal: controller.signal }));
-    await clock.settle();
-    controller.abort();
-    await read;
-    server.onRequest = answerPlainly;
-    for (const request of [...server.last.requests]) answerPlainly(server.last, request);
-    await clock.settle();
-    expect(server.last.of(OpCode.removeWatches)).toHaveLength(1);
-  });
-});
-
-test("guards tell a ZooKeeperError and its code", async () => {
-  const { client } = scriptedWorld();
-  const error = await failure(client().get("/a"));
-  expect([
-    isZooKeeperError(error),
-    isZooKeeperError(error, "CLOSED"),
-    isZooKeeperError(error, "NO_NODE"),
-  ]).toEqual([true, true, false]);
-  expect(isZooKeeperError(new Error("other"))).toBe(false);
+    await zk.close();
+  } finally {
+    for (const unsubscribe of subscriptions) unsubscribe();
+  }
+  const of = (name: string): Record<string, unknown>[] =>
+    heard.filter(([each]) => each === name).map(([, message]) => message);
+  expect(of("state").map(({ from, to }) => `${from} ${to}`)).toEqual([
+    "idle connecting",
+    "connecting connected",
+    "connected closed",
+  ]);
+  expect(of("connect").map(({ host, error }) => [host, error !== undefined])).toEqual([
+    ["a:1", true],
+    ["a:1", false],
+  ]);
+  expect(of("session").map((message) => message["event"])).toEqual(["established", "closed"]);
+  expect(of("request").map(({ operation, path, error }) => [operation, path, error === undefined])).toEqual([
+    ["set", "/a", true],
+    ["get", "/a", true],
+    ["whoAmI", "/", false],
+    ["close", "/", true],
+  ]);
+  expect(of("watch")).toEqual([{ type: "dataChanged", path: "/a", listeners: 1 }]);
+  const text = JSON.stringify(heard, (key, value: unknown) =>
+    typeof value === "bigint" ? String(value) : key === "client" ? undefined : value,
+  );
+  expect(text).not.toContain("secret");
+  expect(text).not.toContain("confidential");
 });
