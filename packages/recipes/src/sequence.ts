@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers that ZooKeeper appends to the names of sequential children, and the order they stand for.
+
+/** `%010d` of an int32: ten digits, or a minus sign with nine or ten. */
+const SUFFIX = /(\d{10}|-\d{9,10})$/;
+
+/**
+ * The sequence number at the end of a name, whatever stands before it, or undefined. A `-` before ten
+ * digits may be a separator (`lock-0000000001`) or a sign: it is a sign only when what is before it says
+ * so, see `sequenceAfter`.
+ */
+export function sequenceOf(name: string): number | undefined {
+  const match = /\d{10}$/.exec(name);
+  return match === null ? undefined : Number(match[0]) | 0;
+}
+
+/** The sequence number that is all of what follows the last `prefix` in a name, or undefined. */
+export function sequenceAfter(name: string, prefix: string): number | undefined {
+  const at = name.lastIndexOf(prefix);
+  if (at < 0) return undefined;
+  const rest = name.slice(at + prefix.length);
+  const match = SUFFIX.exec(rest);
+  return match !== null && match.index === 0 ? Number(rest) : undefined;
+}
+
+/**
+ * Orders sequence numbers of one parent: negative when `a` was given before `b`. The server counts in 32
+ * bits and goes on below zero after 2,147,483,647, so the order is by the sign of the wrapped difference:
+ * right as long as the two are less than 2,147,483,648 creations apart.
+ */
+export function compareSequences(a: number, b: number): number {
+  return (a - b) | 0;
+}
+
+/** As the server writes it behind a name. */
+export function formatSequence(sequence: number): string {
+  return sequence < 0 ? `-${String(-sequence).padStart(9, "0")}` : String(sequence).padStart(10, "0");
+}
