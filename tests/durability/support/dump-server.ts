@@ -7,9 +7,11 @@ import {
   GetChildrenResponse,
   GetDataResponse,
   JuteReader,
+  JuteWriter,
   OpCode,
   PathRecord,
   ReadRequest,
+  RequestHeader,
   type StatFields,
 } from "@meerkat/wire";
 import { RawClient } from "../../support/raw-client.ts";
@@ -76,6 +78,19 @@ async function readBatch(
   }
 }
 
+/** Adds a framed request. */
+export function writeRequest(
+  writer: JuteWriter,
+  xid: number,
+  type: number,
+  writeBody: (writer: JuteWriter) => void,
+): void {
+  const frame = writer.beginFrame();
+  RequestHeader.write(writer, { xid, type });
+  writeBody(writer);
+  writer.endFrame(frame);
+}
+
 /** Sends one request of each type for each path; gives the bodies of the replies in that order. */
 async function askAll(
   client: RawClient,
@@ -83,14 +98,17 @@ async function askAll(
   types: readonly number[],
 ): Promise<JuteReader[]> {
   client.received.length = 0;
+  const requests = new JuteWriter(1024 * 1024);
+  let xid = 0;
   for (const path of paths) {
     for (const type of types) {
-      client.send(type, (writer) => {
+      writeRequest(requests, ++xid, type, (writer) => {
         if (type === OpCode.getACL) PathRecord.write(writer, { path });
         else ReadRequest.write(writer, { path, watch: false });
       });
     }
   }
+  client.sendBytes(requests.take());
   const count = paths.length * types.length;
   await awaitCondition(() => client.received.length === count || client.closed, {
     timeoutMs: 30_000,

@@ -7,7 +7,7 @@ import {
   CreateRequest,
   CreateTtlRequest,
   digestId,
-  type JuteWriter,
+  JuteWriter,
   OPEN_ACL,
   OpCode,
   Permission,
@@ -15,6 +15,7 @@ import {
   SetDataRequest,
 } from "@meerkat/wire";
 import { RawClient } from "../../support/raw-client.ts";
+import { writeRequest } from "./dump-server.ts";
 
 /** Requests in flight on a connection. */
 const WINDOW = 2000;
@@ -43,19 +44,19 @@ type Request = readonly [type: number, write: (writer: JuteWriter) => void];
 
 /** Sends requests in order with many in flight; all must succeed. */
 async function sendAll(client: RawClient, requests: Iterable<Request>): Promise<void> {
-  client.received.length = 0;
+  const writer = new JuteWriter(1024 * 1024);
   let inFlight = 0;
   const settle = async (): Promise<void> => {
+    client.received.length = 0;
+    client.sendBytes(writer.take());
     await awaitCondition(() => client.received.length === inFlight || client.closed, { timeoutMs: 30_000 });
     const bad = client.received.find(({ header }) => header.err !== 0);
     if (bad !== undefined || client.closed)
       throw new Error(`a request failed: ${bad?.header.err ?? "closed"}`);
-    client.received.length = 0;
     inFlight = 0;
   };
   for (const [type, write] of requests) {
-    client.send(type, write);
-    inFlight++;
+    writeRequest(writer, ++inFlight, type, write);
     if (inFlight === WINDOW) await settle();
   }
   await settle();

@@ -105,7 +105,11 @@ export class ModelTree implements RecoverySink, SnapshotSource {
         if (znode !== undefined) Object.assign(znode, { acl: txn.acl, aversion: txn.version });
         return;
       }
-      default:
+      case OpCode.error:
+      case OpCode.check:
+      case OpCode.createSession:
+      case OpCode.closeSession:
+      case OpCode.multi:
         return;
     }
   }

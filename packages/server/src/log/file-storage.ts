@@ -178,12 +178,7 @@ class FileStorage implements DiskStorage {
     const log = this.#log;
     if (log === undefined || this.#closing !== undefined) throw closed(this.#options.dataDir);
     if (log.failure !== undefined) throw log.failure;
-    let failure: unknown;
-    this.#beginSnapshot(log, (error) => {
-      failure = error;
-    });
-    await this.#snapshotWork;
-    if (failure !== undefined) throw failure;
+    await this.#beginSnapshot(log);
     return this.#lastSnapshot;
   }
 
@@ -250,30 +245,31 @@ class FileStorage implements DiskStorage {
     if (log === undefined || log.failure !== undefined || this.#closing !== undefined) return;
     if (this.#snapshotWork !== undefined) return;
     if (this.#txns <= this.#txnsMax && this.#bytes <= this.#bytesMax) return;
-    this.#beginSnapshot(log, (error) => {
+    this.#beginSnapshot(log).catch((error: unknown) => {
+      if (this.#closing !== undefined) return;
       this.#options.runtime.logger.error({ error }, "a snapshot could not be written; the log is kept");
     });
   }
 
-  #beginSnapshot(log: TxnLog, onError: (error: unknown) => void): void {
+  /** Rolls the log and has a snapshot made of all that is in it. */
+  #beginSnapshot(log: TxnLog): Promise<void> {
     this.#txns = 0;
     this.#bytes = 0;
     this.#drawLimits();
     log.roll();
-    this.#snapshotWork = this.#snapshot(log)
-      .catch((error: unknown) => {
-        if (this.#closing === undefined) onError(error);
-      })
-      .finally(() => {
-        this.#running = undefined;
-        this.#snapshotWork = undefined;
-      });
+    const work = this.#snapshot(log).finally(() => {
+      this.#running = undefined;
+      this.#snapshotWork = undefined;
+    });
+    // For those who only wait for the end; its outcome goes to whoever began it.
+    this.#snapshotWork = work.catch(() => {});
+    return work;
   }
 
   async #snapshot(log: TxnLog): Promise<void> {
     const throughZxid = log.appendedZxid;
     await log.flush();
-    if (this.#closing !== undefined) return;
+    if (this.#closing !== undefined) throw closed(this.#options.dataDir);
     const running = startSnapshot({ ...this.#directories, files: this.#files, throughZxid });
     this.#running = running;
     const { snapshot, znodes } = await running.done;

@@ -228,24 +228,15 @@ class OwnerTracker implements RecoverySink {
   }
 
   applyTxn(header: TxnHeader, txn: Txn): void {
-    switch (txn.type) {
-      case OpCode.createSession:
-        this.#sessions.add(header.clientId);
-        break;
-      case OpCode.closeSession:
-        this.#sessions.delete(header.clientId);
-        this.#owners.delete(header.clientId);
-        break;
-      case OpCode.create:
-      case OpCode.create2:
-        if (txn.ephemeral) this.#owners.add(header.clientId);
-        break;
-      case OpCode.multi:
-        // Ephemerals of a multi belong to the session of its header; noting too many does no harm.
-        this.#owners.add(header.clientId);
-        break;
-      default:
-        break;
+    const { clientId } = header;
+    if (txn.type === OpCode.createSession) {
+      this.#sessions.add(clientId);
+    } else if (txn.type === OpCode.closeSession) {
+      this.#sessions.delete(clientId);
+      this.#owners.delete(clientId);
+    } else if ("ephemeral" in txn ? txn.ephemeral : txn.type === OpCode.multi) {
+      // What a multi makes belongs to the session of its header; noting an owner too many does no harm.
+      this.#owners.add(clientId);
     }
     this.#sink.applyTxn(header, txn);
   }

@@ -15,6 +15,7 @@ import {
   SNAPSHOT_HEADER_BYTES,
   SNAPSHOT_MAGIC,
   SNAPSHOT_VERSION,
+  ZXID_SECTION_BYTES,
   znodeAt,
 } from "./snapshot-format.ts";
 import { openSnapshot } from "./snapshot-source.ts";
@@ -203,7 +204,7 @@ class SnapshotScan {
       await this.#seal();
     }
     if (await this.#more(1)) {
-      await this.#take(8);
+      await this.#take(ZXID_SECTION_BYTES);
       await this.#seal();
     }
     if (await this.#more(1)) throw this.#damage("bytes follow the last seal");

@@ -62,21 +62,16 @@ export class TxnDelta {
   apply(header: TxnHeader, txn: Txn): void {
     const { zxid } = header;
     if (zxid > this.lastZxid) this.lastZxid = zxid;
-    switch (txn.type) {
-      case OpCode.createSession:
-        this.sessions.set(header.clientId, txn.timeoutMs);
-        return;
-      case OpCode.closeSession:
-        this.sessions.delete(header.clientId);
-        for (const path of txn.paths) this.#delete(path, zxid);
-        this.#endOwner(header.clientId, zxid);
-        return;
-      case OpCode.multi:
-        if (txn.txns.some((inner) => inner.type === OpCode.error)) return;
-        for (const inner of txn.txns) this.#applyToTree(header, inner);
-        return;
-      default:
-        this.#applyToTree(header, txn);
+    if (txn.type === OpCode.createSession) {
+      this.sessions.set(header.clientId, txn.timeoutMs);
+    } else if (txn.type === OpCode.closeSession) {
+      this.sessions.delete(header.clientId);
+      for (const path of txn.paths) this.#delete(path, zxid);
+      this.#endOwner(header.clientId, zxid);
+    } else if (txn.type !== OpCode.multi) {
+      this.#applyToTree(header, txn);
+    } else if (!txn.txns.some((inner) => inner.type === OpCode.error)) {
+      for (const inner of txn.txns) this.#applyToTree(header, inner);
     }
   }
 
@@ -120,8 +115,12 @@ export class TxnDelta {
       case OpCode.setACL:
         this.#setAcl(txn.path, txn.acl, txn.version);
         return;
-      default:
-        // Errors, checks and sessions change no znode.
+      case OpCode.error:
+      case OpCode.check:
+      case OpCode.createSession:
+      case OpCode.closeSession:
+      case OpCode.multi:
+        // Errors and checks change no znode; the others are taken apart before.
         return;
     }
   }
