@@ -3,6 +3,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { type BenchmarkServer, MeerkatServer, type ServerMemory } from "../lib/benchmark-server.ts";
+import { processCpuUs } from "../lib/process-cpu.ts";
 import type { Row } from "../lib/report.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { DATA_BYTES } from "./plan.ts";
@@ -16,7 +17,7 @@ const LOAD_IN_FLIGHT = 125;
 const SNAP_COUNT = 100_000;
 const SNAPSHOT_TIMEOUT_MS = 60_000;
 const QUIET_MS = 1000;
-const POLL_MS = 50;
+const QUIET_CPU_US = 50_000;
 const PROBE_SLICE_MS = 500;
 const FILL_TIMEOUT_MS = 300_000;
 const RESTART_TIMEOUT_MS = 120_000;
@@ -49,17 +50,18 @@ function listing(server: BenchmarkServer): { readonly text: string; readonly sna
   };
 }
 
-/** Resolves when no snapshot has grown, appeared or vanished for a second. */
-async function quiet(server: BenchmarkServer): Promise<void> {
+/**
+ * Resolves when the server has rested for a second: no snapshot has grown, appeared or vanished, and next
+ * to no processor time was used. A snapshot in the making holds memory while it only reads.
+ */
+async function quiet(server: BenchmarkServer, cpuUsMax: number = QUIET_CPU_US): Promise<void> {
   const endMs = performance.now() + SNAPSHOT_TIMEOUT_MS;
-  let last = listing(server).text;
-  let sinceMs = performance.now();
-  while (performance.now() - sinceMs < QUIET_MS) {
-    if (performance.now() > endMs) throw new Error(`${server.title} writes snapshots without an end`);
-    await pause(POLL_MS);
+  for (;;) {
     const { text } = listing(server);
-    if (text !== last) sinceMs = performance.now();
-    last = text;
+    const cpuUs = processCpuUs(server.pid);
+    await pause(QUIET_MS);
+    if (listing(server).text === text && processCpuUs(server.pid) - cpuUs < cpuUsMax) return;
+    if (performance.now() > endMs) throw new Error(`${server.title} does not come to rest`);
   }
 }
 
@@ -117,7 +119,9 @@ async function snapshotStop(phase: Phase, server: BenchmarkServer, prober: LoadG
     if (performance.now() > endMs) break;
     await load.run(server, work, { inFlight: 8, durationMs: SNAPSHOT_TIMEOUT_MS, opsMax: 2000 });
   }
-  await quiet(server);
+  while (listing(server).snapshots <= before && performance.now() < endMs) await pause(QUIET_MS / 10);
+  // The prober keeps the server busy, so only the files tell here.
+  await quiet(server, Number.POSITIVE_INFINITY);
   const taken = listing(server).snapshots > before;
   open = false;
   const slowestUs = await probing;
