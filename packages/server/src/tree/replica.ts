@@ -1,15 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole durable state: the tree and the sessions. The server holds one; the worker that writes snapshots
-// fills another from the files on disk.
-import { nodeName, OpCode, parentPath, type Txn, type TxnHeader } from "@meerkat/wire";
-import type { RecoverySink, SnapshotNode, SnapshotSource } from "../log/seam.ts";
+// The whole durable state: the tree and the sessions.
+import { type Acl, nodeName, OpCode, parentPath, type Txn, type TxnHeader } from "@meerkat/wire";
 import { BUILT_IN_ACL } from "./acl-table.ts";
 import { kindOfOwner, ownerOfKind } from "./znode-kind.ts";
 import { NO_ROW, ROOT_ROW } from "./znode-table.ts";
 import { ZnodeTree, type ZnodeTreeOptions } from "./znode-tree.ts";
 
-/** Tree and sessions; filled by recovery, read by snapshots. */
-export class Replica implements RecoverySink, SnapshotSource {
+/** A znode with its whole state, as snapshots hold it. */
+export interface ReplicaZnode {
+  /** The root is the empty string. */
+  readonly path: string;
+  /** A view, valid until the next znode is asked for or the tree changes. */
+  readonly data: Uint8Array | null;
+  /** Null for ZooKeeper's built-in list. */
+  readonly acl: readonly Acl[] | null;
+  readonly czxid: number;
+  readonly mzxid: number;
+  readonly ctimeMs: number;
+  readonly mtimeMs: number;
+  readonly version: number;
+  readonly cversion: number;
+  readonly aversion: number;
+  /** As stored: a session id, or the marks of containers and TTL znodes. */
+  readonly ephemeralOwner: bigint;
+  readonly pzxid: number;
+}
+
+/** Tree and sessions; filled by recovery, read by snapshots: what storage calls its sink and its source. */
+export class Replica {
   readonly tree: ZnodeTree;
   /** Timeouts of all sessions in ms, by id, as they were negotiated at their creation. */
   readonly timeouts: Map<bigint, number> = new Map();
@@ -29,7 +47,7 @@ export class Replica implements RecoverySink, SnapshotSource {
     this.timeouts.set(id, timeoutMs);
   }
 
-  restoreNode(node: SnapshotNode): void {
+  restoreNode(node: ReplicaZnode): void {
     const { tree } = this;
     const { table } = tree;
     const isRoot = node.path === "" || node.path === "/";
@@ -84,7 +102,7 @@ export class Replica implements RecoverySink, SnapshotSource {
     return this.timeouts;
   }
 
-  *nodes(): Iterable<SnapshotNode> {
+  *nodes(): Iterable<ReplicaZnode> {
     const { tree } = this;
     const { table } = tree;
     for (const row of tree.descendants(ROOT_ROW)) {
@@ -105,9 +123,4 @@ export class Replica implements RecoverySink, SnapshotSource {
       };
     }
   }
-}
-
-/** An empty tree with the built-in znodes, for replaying files into. */
-export function createReplica(): Replica {
-  return new Replica();
 }

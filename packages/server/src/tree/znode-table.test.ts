@@ -2,7 +2,8 @@
 import { type Random, randomInt, seededRandom } from "@meerkat/runtime";
 import { GetDataResponse, JuteReader, JuteWriter } from "@meerkat/wire";
 import { describe, expect, it } from "vitest";
-import { type NewZnode, NO_ROW, ROOT_ROW, ZnodeTable } from "./znode-table.ts";
+import type { NewZnode } from "./znode-records.ts";
+import { NO_ROW, ROOT_ROW, ZnodeTable } from "./znode-table.ts";
 
 const blank: NewZnode = {
   data: null,

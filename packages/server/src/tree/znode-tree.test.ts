@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Acl, ErrorCode, OPEN_ACL, OpCode, type Txn } from "@meerkat/wire";
 import { describe, expect, it } from "vitest";
-import type { SnapshotNode } from "../log/seam.ts";
 import type { Identity } from "./access.ts";
 import {
   prepareCheck,
@@ -11,7 +10,7 @@ import {
   prepareSetData,
   type WriteContext,
 } from "./prepare.ts";
-import { Replica } from "./replica.ts";
+import { Replica, type ReplicaZnode } from "./replica.ts";
 import { UndoLog } from "./undo-log.ts";
 import type { Watcher } from "./watch-table.ts";
 import { NO_ROW } from "./znode-table.ts";
@@ -45,7 +44,7 @@ class Bench {
     return prepareSetData(this.tree, { path, data, version: -1 }, context);
   }
 
-  dump(): SnapshotNode[] {
+  dump(): ReplicaZnode[] {
     return [...this.replica.nodes()]
       .map((node) => ({ ...node, data: node.data === null ? null : Buffer.from(node.data) }))
       .sort((a, b) => (a.path < b.path ? -1 : 1));
