@@ -8,7 +8,6 @@ import { describe, expect, test } from "vitest";
 import { failure } from "./support/failure.ts";
 import { destroyClientsAfterEach, scriptedWorld } from "./support/scripted-client.ts";
 
-
 destroyClientsAfterEach();
 
 describe("keeping a session", () => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One TCP (or TLS) connection to one server: frames out, batched to one write a tick; frames in, all of a
 // chunk in one pass. It knows nothing of sessions; its parser state dies with it.
-import type { Clock, ConnectTarget, Net, Socket } from "@meerkat/runtime";
-import { FrameDecoder, JuteReader, JuteWriter, WireFormatError } from "@meerkat/wire";
+import { type Clock, type ConnectTarget, errorFrom, type Net, type Socket } from "@meerkat/runtime";
+import { FrameDecoder, JuteReader, JuteWriter } from "@meerkat/wire";
 import { ZooKeeperError } from "../errors.ts";
 
 /** Written at once, before the tick ends, when so many bytes have gathered: bounds the slab. */
@@ -131,12 +131,17 @@ export class Connection {
       this.#decoder.push(chunk);
       if (!this.#closed) this.handler.onChunkEnd();
     } catch (error) {
-      if (!(error instanceof WireFormatError)) throw error;
+      // Bytes that make no sense, or a broken invariant of ours: either way this connection is not to be
+      // trusted any more, and nothing else is harmed.
       this.destroy(
-        new ZooKeeperError("PROTOCOL_ERROR", `${this.remote} sent no valid reply: ${error.message}`, {
-          effect: "unknown",
-          cause: error,
-        }),
+        new ZooKeeperError(
+          "PROTOCOL_ERROR",
+          `${this.remote} sent no valid reply: ${errorFrom(error).message}`,
+          {
+            effect: "unknown",
+            cause: error,
+          },
+        ),
       );
     }
   }
