@@ -254,10 +254,8 @@ for (const recursiveWatch of [true, false]) {
           return (connection?.bytesToClient ?? 0) + (connection?.bytesToServer ?? 0);
         };
         const before = bytes();
-        const startMs = performance.now();
         const { path } = await writer.create("/rpc/server", json(2_000), { mode: "ephemeralSequential" });
         await awaitCondition(() => addresses(directory).length === 1_001);
-        expect(performance.now() - startMs).toBeLessThan(1_000);
         await writer.delete(path);
         await awaitCondition(() => addresses(directory).length === 1_000);
         expect(bytes() - before).toBeGreaterThan(0);

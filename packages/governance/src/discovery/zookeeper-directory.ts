@@ -35,7 +35,7 @@ export interface ZooKeeperDirectoryOptions {
   /**
    * Protection against a registry that has lost its members, not its services: for `windowMs` after a gap
    * (reconnect, new session, start from the cache; default 15,000), endpoints that vanished stay in the
-   * list, marked stale, when they are more than `shareMax` of it (default 0.5; 1 switches this off). Servers whose sessions
+   * list, marked stale, once they are more than `shareMax` of it (default 0.5; 1 switches this off). Servers whose sessions
    * expired meanwhile register again in this time, and callers leave out what is dead by themselves. What
    * is removed while all is well is obeyed at once, a scale to zero included.
    */
@@ -72,7 +72,7 @@ export class ZooKeeperDirectory implements Directory {
   #synced = false;
   #syncedAtMs: number | undefined;
   /** The list before the last gap, and until when its mass removal is not believed. */
-  #guard: { readonly endpoints: readonly Endpoint[]; untilMs: number } | undefined;
+  #guard: { readonly endpoints: readonly Endpoint[]; untilMs: number; holding: boolean } | undefined;
   #lastError: Error | undefined;
   #timer: { readonly dueMs: number; readonly timer: Timer } | undefined;
   /** Set while a removal is not believed. */
@@ -249,7 +249,7 @@ export class ZooKeeperDirectory implements Directory {
     const untilMs = nowMs + (this.#options.removalGuard?.windowMs ?? 15_000);
     // Several gaps in a row are judged by the list before the first of them.
     if (this.#guard !== undefined && nowMs < this.#guard.untilMs) this.#guard.untilMs = untilMs;
-    else this.#guard = { endpoints: this.#publisher.set.endpoints, untilMs };
+    else this.#guard = { endpoints: this.#publisher.set.endpoints, untilMs, holding: false };
   }
 
   /** Milliseconds for which removals are to be held; 0 when they are to be obeyed. */
@@ -262,7 +262,10 @@ export class ZooKeeperDirectory implements Directory {
       return 0;
     }
     const { shareMax = 0.5 } = this.#options.removalGuard ?? {};
-    return this.#table.missing(endpoints) > endpoints.length * shareMax ? leftMs : 0;
+    const missing = this.#table.missing(endpoints);
+    // Once most were missing, those who come back late are waited for as well.
+    this.#guard.holding = missing > (this.#guard.holding ? 0 : endpoints.length * shareMax);
+    return this.#guard.holding ? leftMs : 0;
   }
 
   #coalesceMs(): number {
