@@ -19,6 +19,7 @@ const SNAPSHOT_TIMEOUT_MS = 60_000;
 const QUIET_MS = 1000;
 const QUIET_CPU_US = 50_000;
 const PROBE_SLICE_MS = 500;
+const AT_REST_MS = 3000;
 const FILL_TIMEOUT_MS = 300_000;
 const RESTART_TIMEOUT_MS = 120_000;
 
@@ -101,13 +102,18 @@ async function snapshotStop(phase: Phase, server: BenchmarkServer, prober: LoadG
   await load.open(server, LOAD_CONNECTIONS);
   await prober.open(server, 1);
   const before = listing(server).snapshots;
-  if (server instanceof MeerkatServer) await server.watchEventLoop();
+  const read = { operation: "get", path: SET_PATH, dataBytes: DATA_BYTES } as const;
+  const watched = server instanceof MeerkatServer ? server : undefined;
+  // What the machine alone does to the event loop: the same reads, and no snapshot.
+  await watched?.watchEventLoop();
+  await prober.paced(read, { intervalMs: 1, durationMs: AT_REST_MS });
+  const atRest = await watched?.eventLoopDelay();
+  await watched?.watchEventLoop();
   let open = true;
   const probe = async (): Promise<number> => {
     let slowestUs = 0;
     while (open) {
-      const work = { operation: "get", path: SET_PATH, dataBytes: DATA_BYTES } as const;
-      const { maxUs } = await prober.paced(work, { intervalMs: 1, durationMs: PROBE_SLICE_MS });
+      const { maxUs } = await prober.paced(read, { intervalMs: 1, durationMs: PROBE_SLICE_MS });
       slowestUs = Math.max(slowestUs, maxUs);
     }
     return slowestUs;
@@ -125,7 +131,7 @@ async function snapshotStop(phase: Phase, server: BenchmarkServer, prober: LoadG
   const taken = listing(server).snapshots > before;
   open = false;
   const slowestUs = await probing;
-  const delay = server instanceof MeerkatServer ? await server.eventLoopDelay() : undefined;
+  const delay = await watched?.eventLoopDelay();
   await load.close();
   await prober.close();
   if (!taken) throw new Error(`${server.title} took no snapshot after ${2 * SNAP_COUNT} sets`);
@@ -134,6 +140,7 @@ async function snapshotStop(phase: Phase, server: BenchmarkServer, prober: LoadG
     subject: server.name,
     slowestReadMs: slowestUs / 1000,
     loopStopMs: delay?.maxMs,
+    loopStopAtRestMs: atRest?.maxMs,
   };
 }
 
