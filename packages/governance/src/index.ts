@@ -16,7 +16,7 @@ export {
 export { leastLoadedBalancer, peakEwmaBalancer } from "./balancing/p2c.ts";
 export { randomBalancer } from "./balancing/random.ts";
 export { roundRobinBalancer, weightedRoundRobinBalancer } from "./balancing/round-robin.ts";
-export type { Directory, DirectoryListener, DirectoryStatus } from "./discovery/directory.ts";
+export type { Directory, DirectoryListener, DirectoryStatus } from "./directory.ts";
 export type { DirectoryCache } from "./discovery/directory-cache.ts";
 export { type EndpointFields, StaticDirectory } from "./discovery/static-directory.ts";
 export { ZooKeeperDirectory, type ZooKeeperDirectoryOptions } from "./discovery/zookeeper-directory.ts";

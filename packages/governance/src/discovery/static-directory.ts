@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A directory whose list is given by the program: fixed addresses, tests, or a source of the user's own.
 import { silentLogger } from "@meerkat/runtime";
+import type { Directory, DirectoryListener, DirectoryStatus } from "../directory.ts";
 import {
   type DirectoryChange,
   type Endpoint,
@@ -9,7 +10,7 @@ import {
   endpointDifference,
   endpointKey,
 } from "../endpoint.ts";
-import { type Directory, type DirectoryListener, type DirectoryStatus, SetPublisher } from "./directory.ts";
+import { SetPublisher } from "./set-publisher.ts";
 
 /** What a static directory takes as an endpoint: `host` and `port`, the rest optional. */
 export type EndpointFields = Parameters<typeof endpoint>[0];

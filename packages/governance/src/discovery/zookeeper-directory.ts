@@ -12,14 +12,15 @@ import {
   type Timer,
   untilAborted,
 } from "@meerkat/runtime";
+import type { Directory, DirectoryListener, DirectoryStatus } from "../directory.ts";
 import type { DirectoryChange, Endpoint, EndpointSet } from "../endpoint.ts";
 import { GovernanceError } from "../errors.ts";
 import type { InstanceCodec } from "../registry/instance-codec.ts";
 import { seedCodec } from "../registry/seed-codec.ts";
-import { type Directory, type DirectoryListener, type DirectoryStatus, SetPublisher } from "./directory.ts";
 import { CacheWriter, cachedEndpoints, cacheText, type DirectoryCache } from "./directory-cache.ts";
 import { MemberReader } from "./member-reader.ts";
 import { MemberTable } from "./member-table.ts";
+import { SetPublisher } from "./set-publisher.ts";
 
 /** Options of `ZooKeeperDirectory.open`. */
 export interface ZooKeeperDirectoryOptions {

@@ -3,7 +3,7 @@
 import type { Runtime } from "@meerkat/runtime";
 import type { Balancer } from "../balancing/balancer.ts";
 import type { EndpointPoolOptions } from "../balancing/endpoint-pool.ts";
-import type { Directory } from "../discovery/directory.ts";
+import type { Directory } from "../directory.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { AttemptFailure } from "./attempt-failure.ts";
 import type { AttemptContext } from "./call-scope.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { errorFrom } from "@meerkat/runtime";
-import type { Directory } from "../discovery/directory.ts";
+import type { Directory } from "../directory.ts";
 import { GovernanceError } from "../errors.ts";
 import type { CallScope } from "./call-scope.ts";
 

@@ -5,7 +5,7 @@ import { Backoff, type Clock, Emitter, type Runtime, resolveRuntime } from "@mee
 import type { Picker } from "../balancing/balancer.ts";
 import { EndpointPool, NO_SLOT } from "../balancing/endpoint-pool.ts";
 import { peakEwmaBalancer } from "../balancing/p2c.ts";
-import type { Directory } from "../discovery/directory.ts";
+import type { Directory } from "../directory.ts";
 import { type DirectoryChange, type Endpoint, emptyEndpointSet, endpointDifference } from "../endpoint.ts";
 import { GovernanceError } from "../errors.ts";
 import {
