@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { compareSequences, formatSequence, sequenceAfter, sequenceOf } from "./sequence.ts";
+import { compareSequences, formatSequence, sequenceAfter } from "./sequence.ts";
 
 describe("sequence numbers", () => {
   test.each([
@@ -21,12 +21,6 @@ describe("sequence numbers", () => {
     ["0000000001", "lock-"],
   ])("%s after %s has none", (name, prefix) => {
     expect(sequenceAfter(name, prefix)).toBeUndefined();
-  });
-
-  test("the number at the end of any name is found", () => {
-    expect(sequenceOf("qn-0000000042")).toBe(42);
-    expect(sequenceOf("entry-100-0000000042")).toBe(42);
-    expect(sequenceOf("config")).toBeUndefined();
   });
 
   test("order goes on over the wrap from the highest to the lowest 32-bit number", () => {

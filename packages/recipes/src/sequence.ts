@@ -5,16 +5,9 @@
 const SUFFIX = /(\d{10}|-\d{9,10})$/;
 
 /**
- * The sequence number at the end of a name, whatever stands before it, or undefined. A `-` before ten
- * digits may be a separator (`lock-0000000001`) or a sign: it is a sign only when what is before it says
- * so, see `sequenceAfter`.
+ * The sequence number that is all of what follows the last `prefix` in a name, or undefined. The prefix is
+ * needed: without it `lock-2147483640` could be 2147483640 as well as its negative.
  */
-export function sequenceOf(name: string): number | undefined {
-  const match = /\d{10}$/.exec(name);
-  return match === null ? undefined : Number(match[0]) | 0;
-}
-
-/** The sequence number that is all of what follows the last `prefix` in a name, or undefined. */
 export function sequenceAfter(name: string, prefix: string): number | undefined {
   const at = name.lastIndexOf(prefix);
   if (at < 0) return undefined;

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting for one's turn in a queue of contenders.
+import { isRetryable, isZooKeeperError, joinPath, type ZooKeeperClient } from "@meerkat/client";
+import { Backoff, deferred, sleep } from "@meerkat/runtime";
+import { Contender } from "./contender.ts";
+import { blockerOf, type ContenderKind, type ContenderName, contendersOf } from "./contender-name.ts";
+import { onAbort } from "./on-abort.ts";
+import type { ContenderQueue } from "./protected-entry.ts";
+import type { WaitScope } from "./wait-scope.ts";
+
+const INITIAL_MS = 20;
+const MAX_MS = 1_000;
+
+/** The contenders under a root, first come first; none when there is no root. */
+export async function readContenders(
+  client: ZooKeeperClient,
+  root: string,
+  call?: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined },
+): Promise<ContenderName[]> {
+  try {
+    return contendersOf((await client.children(root, call)).children);
+  } catch (error) {
+    if (isZooKeeperError(error, "NO_NODE")) return [];
+    throw error;
+  }
+}
+
+/**
+ * Waits until a znode changes or is gone, the contender is lost, or the scope is over: whatever it was,
+ * the caller looks again.
+ */
+export async function untilChanged(path: string, contender: Contender, scope: WaitScope): Promise<void> {
+  const { client } = contender.queue;
+  const woken = deferred<void>();
+  let fired = false;
+  const watch = (): void => {
+    fired = true;
+    woken.resolve();
+  };
+  const unlink = [onAbort(contender.lost, woken.resolve), onAbort(scope.signal, woken.resolve)];
+  try {
+    // A read, not `exists`: it leaves no watch where there is nothing left to wait for.
+    await client.get(path, { watch, ...scope.call });
+    await woken.promise;
+  } catch (error) {
+    if (isZooKeeperError(error, "NO_NODE")) fired = true;
+    else throw error;
+  } finally {
+    for (const each of unlink) each();
+    if (!fired) void client.removeWatches(path, "data", watch).catch(() => {});
+  }
+}
+
+/** What `takeTurn` does about those before it: waits for them, or gives up at once. */
+export type Patience = "wait" | "once";
+
+async function waitTurn(
+  contender: Contender,
+  kind: ContenderKind,
+  scope: WaitScope,
+  patience: Patience,
+): Promise<boolean> {
+  const { client, root } = contender.queue;
+  for (;;) {
+    scope.check();
+    if (contender.lost.aborted) return false;
+    const contenders = await readContenders(client, root, scope.call);
+    const blocker = blockerOf(contenders, { id: contender.id, kind });
+    if (blocker === undefined) {
+      // A list without ourselves proves nothing: the znodes are gone, and their watch will say so.
+      if (contenders.some((each) => each.id === contender.id)) return true;
+      await untilChanged(contender.path, contender, scope);
+      continue;
+    }
+    if (patience === "once") return false;
+    await untilChanged(joinPath(root, blocker.name), contender, scope);
+  }
+}
+
+/**
+ * Enters the queue and waits until nobody before is in the way. A contender that loses its session enters
+ * anew, at the end. Undefined only with patience `once`, when someone is in the way. Rejects with the
+ * scope's reason or what the server refuses; nothing is left behind then.
+ */
+export async function takeTurn(
+  queue: ContenderQueue,
+  kind: ContenderKind,
+  scope: WaitScope,
+  patience: Patience = "wait",
+): Promise<Contender | undefined> {
+  const { client, runtime } = queue;
+  const backoff = new Backoff({ initialMs: INITIAL_MS, maxMs: MAX_MS }, runtime.random);
+  for (;;) {
+    const contender = await Contender.enter(queue, scope);
+    let failure: unknown;
+    try {
+      const granted = await waitTurn(contender, kind, scope, patience);
+      if (granted && contender.alive && !scope.over) return contender;
+    } catch (error) {
+      failure = error;
+    }
+    const wasLost = !contender.alive;
+    void contender.leave();
+    scope.check();
+    if (failure === undefined) {
+      if (!wasLost) return undefined;
+      continue;
+    }
+    if (!wasLost && !isRetryable(failure, { idempotent: true })) throw failure;
+    if (client.state === "closed" || client.state === "authFailed") throw failure;
+    await sleep(runtime.clock, backoff.nextMs(), scope.signal);
+  }
+}
