@@ -176,7 +176,8 @@ function survivor({ content, durable }: Inode, random: Random): Buffer {
   const keepsAll = randomInt(random, 3);
   for (let start = 0; start < length; start += SECTOR_BYTES) {
     const kept = keepsAll === 0 ? false : keepsAll === 1 ? true : random.float() < 0.5;
-    if (kept) content.copy(result, start, start, Math.min(start + SECTOR_BYTES, length));
+    if (kept && start < content.length)
+      content.copy(result, start, start, Math.min(start + SECTOR_BYTES, length));
   }
   return result;
 }

@@ -160,7 +160,7 @@ export class TxnLog {
       await this.flush();
     } finally {
       await this.#pumping;
-      await this.#file?.close();
+      await this.#closeFile();
     }
   }
 
@@ -227,7 +227,7 @@ export class TxnLog {
    */
   async #openFile(bytes: Buffer, firstZxid: number): Promise<void> {
     const { files, directory, forceSync } = this.#options;
-    await this.#file?.close();
+    await this.#closeFile();
     const name = logFileName(firstZxid);
     const unfinished = join(directory, `${UNFINISHED_PREFIX}${name}`);
     const file = await files.open(unfinished, "create", { durableWrites: forceSync });
@@ -239,6 +239,16 @@ export class TxnLog {
     this.#position = bytes.length;
     await files.rename(unfinished, join(directory, name));
     if (forceSync) await files.syncDirectory(directory);
+  }
+
+  /** Cuts off the room that was not used, so that copies and the next start need not go through it. */
+  async #closeFile(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    if (file === undefined) return;
+    // All that counts is on the disk; with the padding the file is as good.
+    if (this.#failure === undefined) await file.truncate(this.#position).catch(() => {});
+    await file.close();
   }
 
   /** Extends the file ahead, which keeps changes of its size out of most syncs. */
