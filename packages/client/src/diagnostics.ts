@@ -48,13 +48,25 @@ export interface WatchMessage {
   readonly listeners: number;
 }
 
-/** State changes of a client. */
-export const stateChannel: Channel = diagnosticsChannel.channel("meerkat:client:state");
-/** Attempts to connect. */
-export const connectChannel: Channel = diagnosticsChannel.channel("meerkat:client:connect");
-/** Lives of sessions. */
-export const sessionChannel: Channel = diagnosticsChannel.channel("meerkat:client:session");
-/** Settled requests. */
+const stateChannel: Channel = diagnosticsChannel.channel("meerkat:client:state");
+const connectChannel: Channel = diagnosticsChannel.channel("meerkat:client:connect");
+const sessionChannel: Channel = diagnosticsChannel.channel("meerkat:client:session");
+/** Settled requests. On the hot path: look at `hasSubscribers` before making a message. */
 export const requestChannel: Channel = diagnosticsChannel.channel("meerkat:client:request");
-/** Events of watches. */
+/** Events of watches; as above. */
 export const watchChannel: Channel = diagnosticsChannel.channel("meerkat:client:watch");
+
+/** A client changed its state. */
+export function publishState(message: StateMessage): void {
+  if (stateChannel.hasSubscribers) stateChannel.publish(message);
+}
+
+/** An attempt to connect ended. */
+export function publishConnect(message: ConnectMessage): void {
+  if (connectChannel.hasSubscribers) connectChannel.publish(message);
+}
+
+/** A session began, went on, or ended. */
+export function publishSession(message: SessionMessage): void {
+  if (sessionChannel.hasSubscribers) sessionChannel.publish(message);
+}

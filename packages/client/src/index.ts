@@ -16,6 +16,13 @@ export {
 export { ZooKeeperClient } from "./client.ts";
 export { bytes, type Codec, json, utf8 } from "./codec.ts";
 export { type FourLetterWordOptions, fourLetterWord } from "./connection/four-letter-word.ts";
+export type {
+  ConnectMessage,
+  RequestMessage,
+  SessionMessage,
+  StateMessage,
+  WatchMessage,
+} from "./diagnostics.ts";
 export {
   isZooKeeperError,
   ZooKeeperError,

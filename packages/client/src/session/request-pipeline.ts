@@ -7,7 +7,7 @@ import type { Clock, Timer } from "@meerkat/runtime";
 import { ErrorCode, type JuteReader, WireFormatError } from "@meerkat/wire";
 import type { Chroot } from "../chroot.ts";
 import type { Connection } from "../connection/connection.ts";
-import { requestChannel } from "../diagnostics.ts";
+import { type RequestMessage, requestChannel } from "../diagnostics.ts";
 import { ZooKeeperError } from "../errors.ts";
 import { AbortLinks } from "./abort-links.ts";
 import type { CallOptions, Request } from "./request.ts";
@@ -401,6 +401,6 @@ export class RequestPipeline {
       path: request.path,
       durationMs: request.xid === 0 ? 0 : this.#ticks.now() - request.sentTick,
       error,
-    });
+    } satisfies RequestMessage);
   }
 }

@@ -8,7 +8,7 @@ import { type ConnectResponse, ErrorCode, EventType, type JuteReader, Xid } from
 import { type Connection, type ConnectionHandler, silentHandler } from "../connection/connection.ts";
 import { Connector, type ConnectRequestFields } from "../connection/connector.ts";
 import { formatHost, type HostAddress } from "../connection/host-list.ts";
-import { connectChannel, sessionChannel, stateChannel } from "../diagnostics.ts";
+import { publishConnect, publishSession, publishState, type SessionMessage } from "../diagnostics.ts";
 import { authFailure, closedError, expiredError, ZooKeeperError } from "../errors.ts";
 import { type AuthInfo, AuthList } from "./auth-list.ts";
 import { barrierOperation, closeSessionOperation } from "./close-session.ts";
@@ -252,9 +252,7 @@ export class Session {
     if (from === state) return;
     assert(canMove(from, state), `a client cannot go from ${from} to ${state}`);
     this.#state = state;
-    if (stateChannel.hasSubscribers) {
-      stateChannel.publish({ client: this, from, to: state, sessionId: this.#identity.id });
-    }
+    publishState({ client: this, from, to: state, sessionId: this.#identity.id });
     this.#options.runtime.logger.debug({ from, to: state }, "client state");
     if (isConnected(state)) this.#ready.resolve();
     this.states.emit(state);
@@ -282,9 +280,8 @@ export class Session {
     return handle;
   }
 
-  #publishSession(event: string, reason: Error | undefined, droppedRequests: number): void {
-    if (!sessionChannel.hasSubscribers) return;
-    sessionChannel.publish({ client: this, sessionId: this.#identity.id, event, reason, droppedRequests });
+  #publishSession(event: SessionMessage["event"], reason: Error | undefined, droppedRequests: number): void {
+    publishSession({ client: this, sessionId: this.#identity.id, event, reason, droppedRequests });
   }
 
   /** While a session waits to be resumed, its timeout bounds the delay. */
@@ -320,7 +317,7 @@ export class Session {
     const why = silent && this.lastZxid !== 0n ? SILENT_REFUSAL : reason.message;
     this.#report.add(host, why, silent, this.#ticks.now());
     this.#options.runtime.logger.debug({ host, error: reason }, "a server did not take the session");
-    if (connectChannel.hasSubscribers) connectChannel.publish({ client: this, host, error: reason });
+    publishConnect({ client: this, host, error: reason });
   }
 
   #onEstablished(connection: Connection, response: ConnectResponse, host: HostAddress): void {
@@ -331,9 +328,7 @@ export class Session {
       else this.#connector.start(this.#nextDelayMs());
       return;
     }
-    if (connectChannel.hasSubscribers) {
-      connectChannel.publish({ client: this, host: formatHost(host), error: undefined });
-    }
+    publishConnect({ client: this, host: formatHost(host), error: undefined });
     connection.handler = this.#handler;
     this.#connection = connection;
     this.#host = host;

@@ -5,7 +5,7 @@
 import type { Logger } from "@meerkat/runtime";
 import { ErrorCode, EventType } from "@meerkat/wire";
 import type { Chroot } from "../chroot.ts";
-import { watchChannel } from "../diagnostics.ts";
+import { type WatchMessage, watchChannel } from "../diagnostics.ts";
 import type { Request, WatchEvent, WatchListener } from "../session/request.ts";
 import type { SessionWatches, WatchChunk } from "../session/session-watches.ts";
 import { chunkPaths } from "./chunk-paths.ts";
@@ -109,7 +109,11 @@ export class WatchRegistry implements SessionWatches {
     }
     const watches = this.#watchesOf(name, path);
     if (watchChannel.hasSubscribers) {
-      watchChannel.publish({ type: name, path, listeners: targets.size + watches.length });
+      watchChannel.publish({
+        type: name,
+        path,
+        listeners: targets.size + watches.length,
+      } satisfies WatchMessage);
     }
     if (targets.size > 0 || watches.length > 0) {
       this.#deliver({ type: name, path: this.#chroot.inward(path) }, targets, watches);
