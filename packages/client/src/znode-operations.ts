@@ -9,6 +9,12 @@ import { Deadline } from "./deadline.ts";
 import { isZooKeeperError } from "./errors.ts";
 import { type AclResult, getAclRequest, setAclRequest, whoAmIRequest } from "./operations/acl.ts";
 import { type Data, pathFault, toBytes } from "./operations/arguments.ts";
+import type {
+  CreateOptions,
+  SetOptions,
+  VersionedCallOptions,
+  WatchableCallOptions,
+} from "./operations/call-options.ts";
 import {
   type ChildrenResult,
   childrenRequest,
@@ -47,50 +53,6 @@ import { Znode } from "./znode.ts";
 const CREATE_PARENTS_ROUNDS_MAX = 5;
 /** Tries to delete what an abandoned protected create left. */
 const CLEAN_UP_ATTEMPTS_MAX = 20;
-
-/** Options of calls that may leave a one-shot watch. */
-export interface WatchableCallOptions extends CallOptions {
-  /**
-   * Called once, at the next change of what the call looked at; it stays armed over reconnects and new
-   * sessions. The same function given twice for one path is called once.
-   */
-  readonly watch?: WatchListener | undefined;
-}
-
-/** Options of `create`. */
-export interface CreateOptions extends CallOptions {
-  /** Default persistent. */
-  readonly mode?: CreateMode | undefined;
-  /** Default: `defaultAcl` of the client. */
-  readonly acl?: readonly Acl[] | undefined;
-  /** Life of a TTL znode without changes, in milliseconds. */
-  readonly ttlMs?: number | undefined;
-  /** Create missing ancestors as persistent znodes. Default false. */
-  readonly createParents?: boolean | undefined;
-  /**
-   * Puts a unique id in front of the name (`_c_<uuid>-name`, as Curator does), so that after a lost reply
-   * the znode is found instead of made twice; one whose creation is given up is deleted. Default false.
-   */
-  readonly protected?: boolean | undefined;
-  /**
-   * After a lost reply: look and try again instead of rejecting. A znode that exists with the same data is
-   * taken for our own, so it suits names that only this client uses. Not for sequential modes. Default
-   * false.
-   */
-  readonly idempotent?: boolean | undefined;
-}
-
-/** Options of calls that compare a version. */
-export interface VersionedCallOptions extends CallOptions {
-  /** Do it only at this version; left out or -1 for any. */
-  readonly version?: number | undefined;
-}
-
-/** Options of `set` and `delete`. */
-export interface SetOptions extends VersionedCallOptions {
-  /** After a lost reply: look and try again instead of rejecting with effect unknown. Default false. */
-  readonly idempotent?: boolean | undefined;
-}
 
 /** What znode operations need of their client. */
 export interface ZnodeWiring {

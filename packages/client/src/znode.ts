@@ -3,8 +3,9 @@
 import type { Stat } from "@meerkat/wire";
 import type { Codec } from "./codec.ts";
 import { ZooKeeperError } from "./errors.ts";
+import type { CreateOptions, SetOptions, WatchableCallOptions } from "./operations/call-options.ts";
 import type { CreateResult } from "./operations/create.ts";
-import type { CreateOptions, SetOptions, WatchableCallOptions, ZnodeOperations } from "./znode-operations.ts";
+import type { ZnodeOperations } from "./znode-operations.ts";
 
 /** A value and the state of the znode that held it. */
 export interface ZnodeValue<T> {
