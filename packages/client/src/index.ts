@@ -31,6 +31,12 @@ export {
 } from "./errors.ts";
 export type { AclResult } from "./operations/acl.ts";
 export type { Data } from "./operations/arguments.ts";
+export type {
+  CreateOptions,
+  SetOptions,
+  VersionedCallOptions,
+  WatchableCallOptions,
+} from "./operations/call-options.ts";
 export type { ChildrenResult } from "./operations/children.ts";
 export type { CreateMode, CreateResult } from "./operations/create.ts";
 export type { GetResult } from "./operations/get.ts";
@@ -56,10 +62,4 @@ export type { Transaction } from "./transaction.ts";
 export type { PersistentWatch } from "./watches/persistent-watch.ts";
 export type { WatchedKind } from "./watches/watcher.ts";
 export type { Znode, ZnodeValue } from "./znode.ts";
-export type {
-  CreateOptions,
-  SetOptions,
-  VersionedCallOptions,
-  WatchableCallOptions,
-  ZnodeOperations,
-} from "./znode-operations.ts";
+export type { ZnodeOperations } from "./znode-operations.ts";
