@@ -37,18 +37,24 @@ function install(name: keyof typeof VERSIONS, timeoutMs: number): Promise<string
   return new Promise((resolve) => {
     const spec = `${name}@${VERSIONS[name]}`;
     const args = ["install", "--prefix", peersDir, "--no-audit", "--no-fund", "--loglevel=error", spec];
-    const child = spawn("npm", args, {
-      cwd: peersDir,
-      stdio: ["ignore", "ignore", "pipe"],
-      timeout: timeoutMs,
-    });
+    // A group of its own, so that at the time limit the compilers that npm started end with it.
+    const child = spawn("npm", args, { cwd: peersDir, stdio: ["ignore", "ignore", "pipe"], detached: true });
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    }, timeoutMs);
     let stderr = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
     });
-    child.on("error", (error) => resolve(error.message));
-    child.on("close", (code, signal) => {
-      if (signal !== null) resolve(`npm took longer than ${timeoutMs / 1000} s`);
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      resolve(error.message);
+    });
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      if (late) resolve(`its installation took longer than ${timeoutMs / 1000} s`);
       else resolve(code === 0 ? undefined : (stderr.trim().split("\n")[0] ?? `npm ended with ${code}`));
     });
   });

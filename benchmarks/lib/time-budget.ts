@@ -30,6 +30,11 @@ export class TimeBudget {
     return Math.round(Math.min(Math.max(shareMs, options.minMs), options.maxMs));
   }
 
+  /** Whether nothing is left. */
+  get usedUp(): boolean {
+    return performance.now() >= this.#endMs;
+  }
+
   /** Tells that a run took `elapsedMs` of measured time. */
   ran(elapsedMs: number): void {
     this.#measuredMs += elapsedMs;

@@ -89,6 +89,11 @@ export async function measureRates(phase: Phase): Promise<void> {
   const budget = new TimeBudget(plan.ratesEndMs);
   const cases = plan.cases.filter((rateCase) => phase.chosen(rateCaseName(rateCase)));
   for (const [index, rateCase] of cases.entries()) {
+    if (budget.usedUp) {
+      const names = cases.slice(index).map(rateCaseName);
+      report.note(`left out, since the time of this run is used up: ${names.join(", ")}`);
+      return;
+    }
     const name = rateCaseName(rateCase);
     const durationMs = budget.runMs({
       runs: (cases.length - index) * servers.length * plan.rounds,
@@ -97,7 +102,9 @@ export async function measureRates(phase: Phase): Promise<void> {
       maxMs: plan.runMaxMs,
     });
     report.progress(`${name} (${durationMs} ms a run)`);
-    await alternate(servers, 1, (server) => runCase(phase, server, rateCase, plan.warmUpMs));
+    await alternate(servers, 1, (server) =>
+      runCase(phase, server, rateCase, Math.min(plan.warmUpMs, durationMs)),
+    );
     const results = await alternate(servers, plan.rounds, async (server) => {
       const result = await runCase(phase, server, rateCase, durationMs);
       budget.ran(result.elapsedMs);

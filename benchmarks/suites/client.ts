@@ -82,6 +82,11 @@ async function measureRates(
   }
   const budget = new TimeBudget(plan.budgetMs);
   for (const [index, wanted] of cases.entries()) {
+    if (budget.usedUp) {
+      const names = cases.slice(index).map((left) => left.name);
+      bench.report.note(`left out, since the time of this run is used up: ${names.join(", ")}`);
+      return;
+    }
     const runMs = budget.runMs({
       runs: (cases.length - index) * subjects.length * plan.rounds,
       guessMs: RUN_OVERHEAD_MS + (plan.warmUpMs + RUN_OVERHEAD_MS) / plan.rounds,
@@ -91,7 +96,7 @@ async function measureRates(
     bench.report.progress(`${wanted.name} (${runMs} ms a run)`);
     const opsMax = wanted.operation === "create" ? CREATES_MAX : Number.MAX_SAFE_INTEGER;
     await alternate(subjects, 1, (subject) =>
-      bench.run(subject, wanted, { durationMs: plan.warmUpMs, opsMax: Math.min(opsMax, CREATES_MAX) }),
+      bench.run(subject, wanted, { durationMs: Math.min(plan.warmUpMs, runMs), opsMax }),
     );
     const samples = await alternate(subjects, plan.rounds, async (subject) => {
       const sample = await bench.run(subject, wanted, { durationMs: runMs, opsMax });
