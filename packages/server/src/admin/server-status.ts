@@ -169,7 +169,9 @@ export class ServerStatus {
       ["node_deleted_watch_count", events(2)],
       ["node_changed_watch_count", events(3)],
       ["node_children_watch_count", events(4)],
-      ...[...counters.operations].map(([type, count]) => [`op_count_${opCodeName(type)}`, count] as const),
+      ...[...counters.operations.entries()]
+        .filter(([, count]) => count > 0)
+        .map(([type, count]) => [`op_count_${type === 0 ? "other" : opCodeName(type)}`, count] as const),
     ];
   }
 }

@@ -147,8 +147,13 @@ export class Connection implements Client, SocketHandler {
     this.#host.engine.afterTurn(() => {
       this.#flushQueued = false;
       if (this.unsentBytes > this.#host.limits.outputBytesMax) {
-        this.#host.engine.counters.connectionsDropped++;
-        this.#fail(new Error(`the client left ${this.unsentBytes} bytes unread`));
+        const { counters, logger } = this.#host.engine;
+        counters.connectionsDropped++;
+        logger.warn(
+          { remoteAddress: this.remoteAddress, unsentBytes: this.unsentBytes },
+          "dropped a connection that does not read its events",
+        );
+        this.destroy();
         return;
       }
       this.#flush(0);
@@ -348,9 +353,11 @@ export class Connection implements Client, SocketHandler {
   /** The client broke the protocol, or we did: either way only this connection pays. */
   #fail(error: Error): void {
     const fields = { remoteAddress: this.remoteAddress, error: error.message };
-    const { logger } = this.#host.engine;
-    if (error instanceof WireFormatError) logger.info(fields, "dropped a connection with malformed input");
-    else logger.error({ ...fields, stack: error.stack }, "dropped a connection after an error");
+    const { logger, counters } = this.#host.engine;
+    if (error instanceof WireFormatError) {
+      counters.largeRequestsRejected++;
+      logger.info(fields, "dropped a connection whose frame is too long or cut short");
+    } else logger.error({ ...fields, stack: error.stack }, "dropped a connection after an error");
     this.destroy();
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the server counts about itself. Plain numbers: they are raised on hot paths.
 
+const OPERATIONS_MAX = 128;
+
 /** Counters since the start or the last `srst`. */
 export class ServerCounters {
   received = 0;
@@ -20,10 +22,17 @@ export class ServerCounters {
   latencySumMs = 0;
   latencyMinMs = 0;
   latencyMaxMs = 0;
-  /** Requests by operation code. */
-  readonly operations: Map<number, number> = new Map();
+  /** Requests by operation code; index 0 counts all codes outside 1…127, whatever clients send. */
+  readonly operations: Float64Array = new Float64Array(OPERATIONS_MAX);
   /** Watch events by type. */
   readonly events: number[] = [];
+
+  /** Notes a request. */
+  request(type: number): void {
+    this.received++;
+    const index = type > 0 && type < OPERATIONS_MAX ? type : 0;
+    this.operations[index] = (this.operations[index] as number) + 1;
+  }
 
   /** Notes that `count` requests took `ms` each, from the arrival of their bytes to the sending of replies. */
   latency(ms: number, count: number): void {

@@ -58,8 +58,7 @@ export class Processor {
     const xid = getInt(bytes, start);
     const type = getInt(bytes, start + 4);
     const { counters, reader, out } = engine;
-    counters.received++;
-    counters.operations.set(type, (counters.operations.get(type) ?? 0) + 1);
+    counters.request(type);
     client.session.heardMs = engine.nowMs;
     client.lastXid = xid;
     client.lastOperation = type;
