@@ -108,6 +108,24 @@ describe("FrameDecoder", () => {
     }
   });
 
+  test("tells how far it came, so that a stopped stream goes on without losing a frame", () => {
+    const names = ["a", "bb", "", "cccc", "d"];
+    const stream = Buffer.concat(names.map((name) => framed(Buffer.from(name))));
+    fc.assert(
+      fc.property(fc.array(fc.nat(), { maxLength: 8 }), (places) => {
+        const seen: string[] = [];
+        const decoder = new FrameDecoder(LIMIT, (bytes, start, end) => {
+          seen.push(bytes.toString("utf8", start, end));
+          return false;
+        });
+        for (const chunk of split(stream, places)) {
+          for (let rest = chunk; rest.length > 0; ) rest = rest.subarray(decoder.push(rest));
+        }
+        expect(seen).toEqual(names);
+      }),
+    );
+  });
+
   test("gives a WireFormatError or frames for random streams, never another error", () => {
     fc.assert(
       fc.property(

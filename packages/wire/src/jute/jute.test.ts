@@ -168,4 +168,16 @@ describe("JuteWriter and JuteReader", () => {
       }),
     );
   });
+
+  test("claimed room is filled by the caller, across the end of a slab too", () => {
+    const bytes = written((writer) => {
+      for (let value = 1; value <= 5; value++) {
+        writer.int(value);
+        const at = writer.claim(7);
+        writer.memory.fill(value, at, at + 7);
+      }
+    }, 16);
+    const expected = [1, 2, 3, 4, 5].map((value) => `0000000${value}${`0${value}`.repeat(7)}`).join("");
+    expect(bytes.toString("hex")).toBe(expected);
+  });
 });
