@@ -11,6 +11,7 @@ import { describe, expect, it } from "vitest";
 import { dumpServer, seenOf } from "./support/dump-server.ts";
 import { ModelTree } from "./support/model-tree.ts";
 import { playRequests } from "./support/request-mix.ts";
+import { serverState } from "./support/server-state.ts";
 import { copyOf, TxnGenerator } from "./support/txn-generator.ts";
 
 const run = promisify(execFile);
@@ -68,6 +69,9 @@ describe.skipIf(!available)("files of Apache ZooKeeper", () => {
       expect(snapshots.length).toBeGreaterThan(2);
       const tree = await recoverModel(dataDir);
       expect(seenOf(tree)).toEqual(seen);
+      const again = await openDisposable(dataDir);
+      expect((await serverState(again)).dump(), "the server's own tree").toEqual(tree.dump());
+      await again.close();
       expect(seen.length).toBeGreaterThan(20);
       expect(seen.some((znode) => !znode.stat.includes("ephemeralOwner=0"))).toBe(true);
       expect([...tree.timeouts.keys()].map((id) => id.toString(16)).sort()).toEqual(ids);

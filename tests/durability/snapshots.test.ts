@@ -11,6 +11,7 @@ import {
 } from "@meerkat/server/log";
 import { describe, expect, it } from "vitest";
 import { ModelTree } from "./support/model-tree.ts";
+import { serverState } from "./support/server-state.ts";
 import { SimulatedDisk } from "./support/simulated-disk.ts";
 import { copyOf, TxnGenerator } from "./support/txn-generator.ts";
 
@@ -57,6 +58,9 @@ describe("a storage", () => {
       const { storage, tree } = await write(disk, seed, 150);
       await storage.close();
       expect((await recovered(disk)).dump()).toEqual(tree.dump());
+      const again = await open(disk);
+      expect((await serverState(again)).dump(), "the server's own tree").toEqual(tree.dump());
+      await again.close();
     }
   });
 
