@@ -2,9 +2,9 @@
 // The npm package `node-zookeeper-client`: pure JavaScript with callbacks, its only and fastest form.
 import { once } from "node:events";
 import type { EventEmitter } from "node:stream";
+import { npmPeerModule } from "../lib/npm-peers.ts";
 import { type ClientRun, type ClientSubject, serveClient, WATCH_REQUESTS_IN_FLIGHT } from "./client-verbs.ts";
 import { runCallbacks } from "./meter.ts";
-import { peerModule } from "./peer-module.ts";
 
 type Callback = (error?: unknown) => void;
 
@@ -18,7 +18,7 @@ interface Client extends EventEmitter {
   create(path: string, data: Buffer, callback: Callback): void;
 }
 
-const { createClient } = peerModule<{
+const { createClient } = npmPeerModule<{
   createClient(hosts: string, options: { readonly sessionTimeout: number }): Client;
 }>("node-zookeeper-client");
 

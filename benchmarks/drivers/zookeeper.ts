@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The npm package `zookeeper`: Apache's C client as a native add-on. Its callback form, which saves the
 // promise that its other form puts on top.
+
+import { npmPeerModule } from "../lib/npm-peers.ts";
 import { type ClientRun, type ClientSubject, serveClient, WATCH_REQUESTS_IN_FLIGHT } from "./client-verbs.ts";
 import { runCallbacks } from "./meter.ts";
-import { peerModule } from "./peer-module.ts";
 
 /** 0 is success; `done` takes it as the error it reports otherwise. */
 type Callback = (code: number) => void;
@@ -18,7 +19,7 @@ interface Client {
   a_create(path: string, data: Buffer, flags: number, callback: Callback): void;
 }
 
-const ZooKeeper = peerModule<{
+const ZooKeeper = npmPeerModule<{
   new (): Client;
   readonly ZOO_LOG_LEVEL_ERROR: number;
 }>("zookeeper");
