@@ -46,8 +46,7 @@ export class Contender {
 
   private constructor(queue: ContenderQueue, id: string, paths: readonly string[], states: OwnStates) {
     const [path = queue.root] = paths;
-    const name = parseContender(nodeName(path));
-    if (name === undefined) throw new TypeError(`${path} is no contender's name`);
+    const name = nodeName(path);
     this.queue = queue;
     this.id = id.replaceAll("-", "");
     this.session = states.session;
@@ -57,7 +56,14 @@ export class Contender {
       queue.runtime.logger.error({ error, path }, "a listener to a contender's data threw");
     });
     this.#paths = paths;
-    this.#name = name;
+    // A lease has a name without rank.
+    this.#name = parseContender(name) ?? {
+      name,
+      id: this.id,
+      kind: "exclusive",
+      sequence: 0,
+      subSequence: undefined,
+    };
   }
 
   /**

@@ -43,6 +43,11 @@ export class Possession {
     this.#handles++;
   }
 
+  /** One handle less, in favour of another. */
+  passOn(): void {
+    this.#handles--;
+  }
+
   /** One handle less; the last one leaves the queue. */
   async drop(): Promise<void> {
     if (--this.#handles === 0) this.#end ??= this.#leave();
@@ -180,7 +185,9 @@ export class Hold implements AsyncDisposable {
 
   /** @internal Ends this handle without giving up what is held: another one stands for it now. */
   retire(): void {
-    this.#released ??= Promise.resolve();
+    if (this.#released !== undefined) return;
+    this.#released = Promise.resolve();
+    this.#possession.passOn();
     this.#endSignal();
   }
 

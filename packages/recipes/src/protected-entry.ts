@@ -11,6 +11,7 @@ import {
 } from "@meerkat/client";
 import { Backoff, isCodedError, type Runtime, sleep } from "@meerkat/runtime";
 import type { ContenderNames } from "./contender-name.ts";
+import { RecipeError } from "./recipe-error.ts";
 import { deleteSurely } from "./removal.ts";
 import type { WaitScope } from "./wait-scope.ts";
 
@@ -29,6 +30,10 @@ export interface ContenderQueue {
   /** Data of the znodes: who contends, for people and for `contenders`. */
   readonly data: string;
   readonly acl: readonly Acl[] | undefined;
+  /** Default ephemeralSequential. */
+  readonly mode?: "ephemeral" | "ephemeralSequential" | undefined;
+  /** Paths that must exist at the moment of the creation; one that does not gives `LOST`. */
+  readonly guards?: (() => readonly string[]) | undefined;
 }
 
 /** Paths of all znodes that carry the id, as the ensemble's leader knows them. */
@@ -51,18 +56,28 @@ export async function findById(queue: ContenderQueue, id: string, call: CallOpti
 
 /** One try, in one step. */
 async function createOnce(queue: ContenderQueue, id: string, scope: WaitScope): Promise<string[]> {
-  const { client, root, data, acl } = queue;
+  const { client, root, data, acl, mode = "ephemeralSequential" } = queue;
   const paths = queue.names(id).map((name) => joinPath(root, name));
+  const guards = queue.guards?.() ?? [];
   const [path = root] = paths;
-  if (paths.length === 1) {
-    const created = await client.create(path, data, { mode: "ephemeralSequential", acl, ...scope.call });
+  if (paths.length + guards.length === 1) {
+    const created = await client.create(path, data, { mode, acl, ...scope.call });
     return [created.path];
   }
-  const created = await client.multi(
-    paths.map((each) => ({ op: "create", path: each, data, acl, mode: "ephemeralSequential" }) as const),
-    scope.call,
-  );
-  return created.map((each) => each.path);
+  const creates = paths.map((each) => ({ op: "create", path: each, data, acl, mode }) as const);
+  const checks = guards.map((each) => ({ op: "check", path: each }) as const);
+  try {
+    const results = await client.multi([...creates, ...checks], scope.call);
+    return results.flatMap((each) => (each === undefined ? [] : [each.path]));
+  } catch (error) {
+    const at = isZooKeeperError(error, "NO_NODE") ? error.context.index : undefined;
+    if (at === undefined || at < creates.length) throw error;
+    const guard = guards[at - creates.length];
+    throw new RecipeError("LOST", `${guard} is gone, and with it the right to create ${path}`, {
+      cause: error,
+      context: { path: guard, reason: "deleted" },
+    });
+  }
 }
 
 /** True when the failure passes by itself and the client still serves. */

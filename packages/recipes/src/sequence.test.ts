@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { compareSequences, formatSequence, sequenceAfter } from "./sequence.ts";
+import { compareSequences, formatSequence, sequenceAfter, sequenceOf } from "./sequence.ts";
 
 describe("sequence numbers", () => {
   test.each([
@@ -21,6 +21,14 @@ describe("sequence numbers", () => {
     ["0000000001", "lock-"],
   ])("%s after %s has none", (name, prefix) => {
     expect(sequenceAfter(name, prefix)).toBeUndefined();
+  });
+
+  test("the number behind a separator is found without knowing the name", () => {
+    expect(sequenceOf("qn-0000000042")).toBe(42);
+    expect(sequenceOf("entry-100-2147483647")).toBe(2147483647);
+    expect(sequenceOf("entry-100--2147483648")).toBe(-2147483648);
+    expect(sequenceOf("entry-100--000000001")).toBe(-1);
+    expect(sequenceOf("config")).toBeUndefined();
   });
 
   test("order goes on over the wrap from the highest to the lowest 32-bit number", () => {

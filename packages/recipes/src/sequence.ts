@@ -17,6 +17,15 @@ export function sequenceAfter(name: string, prefix: string): number | undefined 
 }
 
 /**
+ * The sequence number at the end of a name whose text before it ends in `-`, or undefined: in
+ * `entry-100-0000000042` the last `-` separates, in `entry-100--000000042` it is a sign.
+ */
+export function sequenceOf(name: string): number | undefined {
+  const match = /-(\d{10}|-\d{9,10})$/.exec(name);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/**
  * Orders sequence numbers of one parent: negative when `a` was given before `b`. The server counts in 32
  * bits and goes on below zero after 2,147,483,647, so the order is by the sign of the wrapped difference:
  * right as long as the two are less than 2,147,483,648 creations apart.
