@@ -3,11 +3,12 @@
 import { dirname, join } from "node:path";
 import { type FileStore, randomInt, systemFiles, type Timer } from "@meerkat/runtime";
 import type { Txn, TxnHeader } from "@meerkat/wire";
+import type { RecoverySink, SnapshotSource, Storage, StorageOptions } from "../seam.ts";
 import { type RunningSnapshot, startSnapshot } from "./background-snapshot.ts";
+import { lockDirectories } from "./directory-lock.ts";
 import { listLogs, listSnapshots, VERSION_DIRECTORY } from "./file-names.ts";
 import { purge } from "./purge.ts";
 import { type Recovered, recoverState } from "./recovery.ts";
-import type { RecoverySink, SnapshotSource, Storage, StorageOptions } from "./seam.ts";
 import { mergeSnapshot } from "./snapshot-merge.ts";
 import { writeSnapshot } from "./snapshot-writer.ts";
 import { StorageError } from "./storage-error.ts";
@@ -18,8 +19,6 @@ const SNAP_COUNT = 100_000;
 const SNAP_SIZE_LIMIT_KB = 4_194_304;
 const PRE_ALLOC_KB = 65_536;
 const SNAP_COUNT_MIN = 2;
-/** Name of the lock in each directory. */
-const LOCK_NAME = "meerkat.lock";
 
 /** When a snapshot was written, and up to where it reaches. */
 export interface SnapshotInfo {
@@ -41,30 +40,20 @@ export async function openStorage(options: StorageOptions): Promise<DiskStorage>
   const snapshotDirectory = join(options.dataDir, VERSION_DIRECTORY);
   const logDirectory = join(options.dataLogDir ?? options.dataDir, VERSION_DIRECTORY);
   const directories = [...new Set([snapshotDirectory, logDirectory])];
-  const releases: (() => Promise<void>)[] = [];
+  for (const directory of directories) await files.makeDirectory(directory);
+  const release = await lockDirectories(
+    files,
+    directories.map((directory) => dirname(directory)),
+  );
   try {
-    for (const directory of directories) {
-      await files.makeDirectory(directory);
-      const release = await files.lock(join(dirname(directory), LOCK_NAME));
-      if (release === undefined) throw locked(dirname(directory));
-      releases.push(release);
-    }
     if (directories.length > 1) await checkLayout(files, snapshotDirectory, logDirectory);
     // Tells a member of an ensemble that it may start empty; with us it has done its work.
     await files.remove(join(dirname(logDirectory), "initialize"));
   } catch (error) {
-    for (const release of releases) await release();
+    await release();
     throw error;
   }
-  return new FileStorage(options, files, { snapshotDirectory, logDirectory }, releases);
-}
-
-function locked(directory: string): StorageError {
-  return new StorageError(
-    "DIRECTORY_LOCKED",
-    `${directory} is in use by another server (${join(directory, LOCK_NAME)}); stop it or choose another dataDir`,
-    { path: directory },
-  );
+  return new FileStorage(options, files, { snapshotDirectory, logDirectory }, release);
 }
 
 /** With two directories each must hold its own kind of file, or the wrong one would be read. */
@@ -89,7 +78,7 @@ class FileStorage implements DiskStorage {
   readonly #options: StorageOptions;
   readonly #files: FileStore;
   readonly #directories: Directories;
-  readonly #releases: readonly (() => Promise<void>)[];
+  readonly #release: () => Promise<void>;
   readonly #durableListeners: ((zxid: number) => void)[] = [];
   readonly #failureListeners: ((error: Error) => void)[] = [];
   #log: TxnLog | undefined;
@@ -109,12 +98,12 @@ class FileStorage implements DiskStorage {
     options: StorageOptions,
     files: FileStore,
     directories: Directories,
-    releases: readonly (() => Promise<void>)[],
+    release: () => Promise<void>,
   ) {
     this.#options = options;
     this.#files = files;
     this.#directories = directories;
-    this.#releases = releases;
+    this.#release = release;
     this.#drawLimits();
   }
 
@@ -203,7 +192,7 @@ class FileStorage implements DiskStorage {
       }
     } finally {
       await this.#running?.stop();
-      for (const release of this.#releases) await release();
+      await this.#release();
     }
   }
 

@@ -2,7 +2,7 @@
 // The tree of an empty directory. ZooKeeper cannot start on logs without a snapshot, so one of this tree is
 // written before the first transaction.
 import { type Acl, READ_ONLY_ACL } from "@meerkat/wire";
-import type { SnapshotNode, SnapshotSource } from "./seam.ts";
+import type { SnapshotNode, SnapshotSource } from "../seam.ts";
 
 function builtIn(path: string, acl: readonly Acl[] | null, aversion: number): SnapshotNode {
   return {

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The data directory on its own, for tools that look at one or mend it while no server runs, and for tests.
-export { adler32 } from "./adler32.ts";
-export { type LogFile, listLogs, listSnapshots, type SnapshotFile } from "./file-names.ts";
-export { type DiskStorage, openStorage, type SnapshotInfo } from "./file-storage.ts";
-export { purge } from "./purge.ts";
-export { type RepairOptions, type RepairReport, repairDirectory } from "./repair.ts";
+
 export type {
   OpenStorage,
   PurgeOptions,
@@ -13,7 +9,12 @@ export type {
   SnapshotSource,
   Storage,
   StorageOptions,
-} from "./seam.ts";
+} from "../seam.ts";
+export { adler32 } from "./adler32.ts";
+export { type LogFile, listLogs, listSnapshots, type SnapshotFile } from "./file-names.ts";
+export { type DiskStorage, openStorage, type SnapshotInfo } from "./file-storage.ts";
+export { purge } from "./purge.ts";
+export { type RepairOptions, type RepairReport, repairDirectory } from "./repair.ts";
 export { mergeSnapshot } from "./snapshot-merge.ts";
 export { decodingVisitor, readSnapshot, type SnapshotSummary } from "./snapshot-reader.ts";
 export { isSnapshotSound } from "./snapshot-source.ts";

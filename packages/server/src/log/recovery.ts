@@ -4,6 +4,7 @@
 import { dirname } from "node:path";
 import type { FileStore, Logger } from "@meerkat/runtime";
 import { OpCode, type Txn, type TxnHeader } from "@meerkat/wire";
+import type { RecoverySink } from "../seam.ts";
 import {
   type LogFile,
   listLogs,
@@ -13,7 +14,6 @@ import {
   UNFINISHED_PREFIX,
 } from "./file-names.ts";
 import { freshTree } from "./fresh-tree.ts";
-import type { RecoverySink } from "./seam.ts";
 import { isSessionOwner } from "./snapshot-format.ts";
 import { decodingVisitor, readSnapshot } from "./snapshot-reader.ts";
 import { isSnapshotSound } from "./snapshot-source.ts";

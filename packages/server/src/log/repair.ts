@@ -3,6 +3,7 @@
 // are lost to the server, so their bytes are set aside first.
 import { basename, join } from "node:path";
 import { type Clock, type FileStore, systemFiles } from "@meerkat/runtime";
+import { lockDirectories } from "./directory-lock.ts";
 import { type LogFile, listLogs, listSnapshots, logsAfter, VERSION_DIRECTORY } from "./file-names.ts";
 import { isSnapshotSound } from "./snapshot-source.ts";
 import { StorageError } from "./storage-error.ts";
@@ -34,10 +35,21 @@ export interface RepairReport {
 
 /**
  * Makes a directory whose log is damaged recoverable: the log ends before its first bad record, later logs
- * are moved out of the way. The server must be stopped. Writes after that record are lost.
+ * are moved out of the way. Writes after that record are lost. Rejects with `DIRECTORY_LOCKED` while a
+ * server runs on it.
  */
 export async function repairDirectory(options: RepairOptions): Promise<RepairReport> {
   const files = options.files ?? systemFiles;
+  const directories = [...new Set([options.dataDir, options.dataLogDir ?? options.dataDir])];
+  const release = await lockDirectories(files, directories);
+  try {
+    return await repair(options, files);
+  } finally {
+    await release();
+  }
+}
+
+async function repair(options: RepairOptions, files: FileStore): Promise<RepairReport> {
   const snapshotDirectory = join(options.dataDir, VERSION_DIRECTORY);
   const logParent = options.dataLogDir ?? options.dataDir;
   const logDirectory = join(logParent, VERSION_DIRECTORY);

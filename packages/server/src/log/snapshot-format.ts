@@ -10,7 +10,7 @@
 //   digest   long zxid | int version = 2 | long digest, then a seal       (ZooKeeper 3.6 and later)
 //   zxid     long last processed zxid, then a seal                        (ZooKeeper 3.9 and later)
 import type { Acl, JuteWriter } from "@meerkat/wire";
-import type { SnapshotNode } from "./seam.ts";
+import type { SnapshotNode } from "../seam.ts";
 
 /** "ZKSN". */
 export const SNAPSHOT_MAGIC = 0x5a4b534e;

@@ -2,10 +2,10 @@
 // Reads a snapshot front to back in bounded memory, checking its seals on the way.
 import type { FileStore } from "@meerkat/runtime";
 import { type Acl, JuteReader, readAcls } from "@meerkat/wire";
+import type { SnapshotNode } from "../seam.ts";
 import { ADLER_START, adler32 } from "./adler32.ts";
 import { ByteWindow } from "./byte-source.ts";
 import type { SnapshotFile } from "./file-names.ts";
-import type { SnapshotNode } from "./seam.ts";
 import {
   ACL_ID_AND_STAT_BYTES,
   aclIdAt,

@@ -4,9 +4,9 @@
 import { join } from "node:path";
 import type { FileStore, OpenFile } from "@meerkat/runtime";
 import { type Acl, JuteWriter, writeAcls } from "@meerkat/wire";
+import type { SnapshotNode, SnapshotSource } from "../seam.ts";
 import { ADLER_START, adler32 } from "./adler32.ts";
 import { type SnapshotFile, snapshotFileName, UNFINISHED_PREFIX } from "./file-names.ts";
-import type { SnapshotNode, SnapshotSource } from "./seam.ts";
 import {
   DIGEST_VERSION,
   OPEN_ACL_ID,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
+import type { SnapshotNode } from "../seam.ts";
 import { freshTree } from "./fresh-tree.ts";
-import type { SnapshotNode } from "./seam.ts";
 import { digestOf } from "./tree-digest.ts";
 
 /** Digest of a fresh tree of Apache ZooKeeper 3.8. */

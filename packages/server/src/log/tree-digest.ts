@@ -3,7 +3,7 @@
 // a snapshot compares it with what it computes itself, so a directory that moves house is checked for free.
 import { crc32 } from "node:zlib";
 import { JuteWriter } from "@meerkat/wire";
-import type { SnapshotNode } from "./seam.ts";
+import type { SnapshotNode } from "../seam.ts";
 import { ACL_ID_AND_STAT_BYTES, STAT_BYTES, writeSnapshotNode } from "./snapshot-format.ts";
 
 /** Sums of this many 32-bit values are exact in a double. */

@@ -4,7 +4,7 @@
 // znode fold into one entry, whatever the tree held before.
 import type { Acl, Txn, TxnHeader } from "@meerkat/wire";
 import { OpCode } from "@meerkat/wire";
-import type { SnapshotNode } from "./seam.ts";
+import type { SnapshotNode } from "../seam.ts";
 import { CONTAINER_OWNER, isSessionOwner, ttlOwner } from "./snapshot-format.ts";
 
 /** Fields of a znode that changed. */

@@ -14,7 +14,7 @@ import {
   type TxnHeader,
   Xid,
 } from "@meerkat/wire";
-import type { Storage } from "../log/seam.ts";
+import type { Storage } from "../seam.ts";
 import type { Session } from "../sessions/session.ts";
 import { SessionTracker } from "../sessions/session-tracker.ts";
 import type { AccessPolicy } from "../tree/access.ts";
