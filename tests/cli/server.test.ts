@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `meerkat server` as a process, and `doctor` looking at it.
-import { writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ZooKeeperClient } from "@meerkat/client";
 import { EmbeddedServer } from "@meerkat/server";
@@ -40,6 +40,39 @@ describe("meerkat server", () => {
     await using second = startMeerkat(args);
     const { connectString } = JSON.parse(await second.line()) as { connectString: string };
     expect((await meerkat(["get", "/kept", "-z", connectString])).stdout).toBe("safe");
+  });
+
+  test("tells how to mend a damaged log, and starts again once repair has cut it off", async () => {
+    await using folder = await scratchDir();
+    const args = ["server", "--client-port", "0", "--data-dir", folder.path];
+    const start = async (): Promise<[ReturnType<typeof startMeerkat>, string]> => {
+      const server = startMeerkat(args);
+      return [server, (await server.line()).replace("listening on ", "")];
+    };
+    const [first, address] = await start();
+    for (const name of ["a", "b", "c"]) await meerkat(["create", `/${name}`, "text of it", "-z", address]);
+    const busy = await meerkat(["repair", folder.path]);
+    expect([busy.code, busy.stderr]).toEqual([1, expect.stringContaining("in use by another server")]);
+    await first.kill("SIGKILL");
+
+    const directory = join(folder.path, "version-2");
+    const log = (await readdir(directory)).find((name) => name.startsWith("log.")) ?? "";
+    const bytes = await readFile(join(directory, log));
+    const position = bytes.indexOf("/b");
+    bytes[position + 8] = (bytes[position + 8] ?? 0) ^ 0xff;
+    await writeFile(join(directory, log), bytes);
+
+    const refused = await meerkat(args);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(log);
+    expect(refused.stderr).toContain("meerkat repair");
+    const mended = await meerkat(["repair", folder.path]);
+    expect([mended.code, mended.stdout]).toEqual([0, expect.stringContaining(`cut ${join(directory, log)}`)]);
+    expect((await meerkat(["repair", folder.path])).stdout).toContain("is in order");
+    const [second, again] = await start();
+    expect((await meerkat(["ls", "/", "-z", again])).stdout.split("\n")).toContain("a");
+    expect((await meerkat(["get", "/b", "-z", again])).code).toBe(1);
+    await second.kill("SIGTERM");
   });
 
   test("reads a zoo.cfg, and flags win over it", async () => {

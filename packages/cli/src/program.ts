@@ -10,6 +10,7 @@ import { addDemoCommand } from "./commands/demo.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addGetCommand } from "./commands/get.ts";
 import { addLsCommand } from "./commands/ls.ts";
+import { addRepairCommand } from "./commands/repair.ts";
 import { addRmCommand } from "./commands/rm.ts";
 import { addServerCommand } from "./commands/server.ts";
 import { addServicesCommand } from "./commands/services.ts";
@@ -79,6 +80,7 @@ export function createProgram(io: Io, setExitCode: (code: number) => void): Comm
   addDemoCommand(program, host);
   program.commandsGroup("Servers:");
   addServerCommand(program, host);
+  addRepairCommand(program, host);
   addDoctorCommand(program, host);
   program.commandsGroup("Other:");
   addCompletionCommand(program, host);
