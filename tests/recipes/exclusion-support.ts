@@ -2,11 +2,14 @@
 // What the tests of locks, semaphores and elections share.
 import { ZooKeeperClient, type ZooKeeperClientOptions } from "@meerkat/client";
 import type { Hold } from "@meerkat/recipes";
-import { awaitCondition } from "@meerkat/testkit";
+import { awaitCondition, expireSession, TestkitError } from "@meerkat/testkit";
 import { afterEach, expect } from "vitest";
 
 /** Clients of a test, closed after it. Call once per describe block. */
-export function clients(): (hosts: string, options?: Partial<ZooKeeperClientOptions>) => Promise<ZooKeeperClient> {
+export function clients(): (
+  hosts: string,
+  options?: Partial<ZooKeeperClientOptions>,
+) => Promise<ZooKeeperClient> {
   const open: ZooKeeperClient[] = [];
   afterEach(async () => {
     for (const client of open.splice(0).reverse()) await client.close({ timeoutMs: 500 });
@@ -21,6 +24,28 @@ export function clients(): (hosts: string, options?: Partial<ZooKeeperClientOpti
     open.push(client);
     return client;
   };
+}
+
+/**
+ * Ends a client's session at the server. The client, whose connection breaks on the way, may take the
+ * session back before it is closed; then once more.
+ */
+export async function expire(client: ZooKeeperClient): Promise<void> {
+  const { session } = client;
+  await awaitCondition(
+    async () => {
+      if (session.lost.aborted || client.sessionId !== session.id) return true;
+      if (client.state !== "connected") return false;
+      try {
+        await expireSession(client);
+        return true;
+      } catch (error) {
+        if (error instanceof TestkitError) return false;
+        throw error;
+      }
+    },
+    { describe: "the session to be closed" },
+  );
 }
 
 /** Names under a root, sorted; none when there is no root. */

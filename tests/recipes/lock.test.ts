@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Hold, Lock } from "@meerkat/recipes";
-import { awaitCondition, expireSession } from "@meerkat/testkit";
+import { awaitCondition } from "@meerkat/testkit";
 import { describe, expect, test } from "vitest";
 import { describeEachZooKeeper } from "../support/zookeepers.ts";
-import { aborted, awaitCount, awaitEmpty, clients, FencedResource, failure, names } from "./exclusion-support.ts";
+import {
+  aborted,
+  awaitCount,
+  awaitEmpty,
+  clients,
+  expire,
+  FencedResource,
+  failure,
+  names,
+} from "./exclusion-support.ts";
 
 describeEachZooKeeper("Lock", (zk) => {
   const connect = clients();
@@ -125,7 +134,7 @@ describeEachZooKeeper("Lock", (zk) => {
     const lost = aborted(hold.signal);
     const next = new Lock(two, "/l").acquire();
     await awaitCount(two, "/l", 4);
-    await expireSession(one);
+    await expire(one);
     expect(await lost).toMatchObject({ code: "LOST", context: { reason: "session" } });
     expect(() => hold.assertHeld()).toThrow("LOST");
     await using nextHold = await next;
@@ -144,7 +153,7 @@ describeEachZooKeeper("Lock", (zk) => {
     const waiting = new Lock(two, "/l").acquire();
     await awaitCount(one, "/l", 4);
     const before = two.sessionId;
-    await expireSession(two);
+    await expire(two);
     await awaitCondition(() => two.state === "connected" && two.sessionId !== before);
     await awaitCount(one, "/l", 4);
     await holder.release();

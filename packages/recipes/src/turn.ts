@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Waiting for one's turn in a queue of contenders.
 import { isRetryable, isZooKeeperError, joinPath, type ZooKeeperClient } from "@meerkat/client";
-import { Backoff, deferred, sleep } from "@meerkat/runtime";
+import { Backoff, deferred, errorFrom, sleep } from "@meerkat/runtime";
 import { Contender } from "./contender.ts";
 import { blockerOf, type ContenderKind, type ContenderName, contendersOf } from "./contender-name.ts";
 import { onAbort } from "./on-abort.ts";
@@ -92,12 +92,12 @@ export async function takeTurn(
   const backoff = new Backoff({ initialMs: INITIAL_MS, maxMs: MAX_MS }, runtime.random);
   for (;;) {
     const contender = await Contender.enter(queue, scope);
-    let failure: unknown;
+    let failure: Error | undefined;
     try {
       const granted = await waitTurn(contender, kind, scope, patience);
       if (granted && contender.alive && !scope.over) return contender;
     } catch (error) {
-      failure = error;
+      failure = errorFrom(error);
     }
     const wasLost = !contender.alive;
     void contender.leave();
