@@ -10,8 +10,9 @@ import { CodedError, type Effect, isCodedError } from "@meerkat/runtime";
  * - `RELEASED`: used after its release.
  * - `CONFLICT`: others use the same path in another way, or the call does not fit what is held.
  * - `CLOSED`: the recipe was closed.
+ * - `LIMIT`: more than a limit of the recipe allows.
  */
-export type RecipeErrorCode = "TIMEOUT" | "ABORTED" | "LOST" | "RELEASED" | "CONFLICT" | "CLOSED";
+export type RecipeErrorCode = "TIMEOUT" | "ABORTED" | "LOST" | "RELEASED" | "CONFLICT" | "CLOSED" | "LIMIT";
 
 /** Circumstances of a `RecipeError`. */
 export interface RecipeErrorContext {

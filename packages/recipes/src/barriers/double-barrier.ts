@@ -81,13 +81,15 @@ export class DoubleBarrier {
       inform(event);
     };
     try {
-      await this.#removeRelic(scope.call);
+      let relicGone = false;
       await rereadUntil({
         client: this.#client,
         runtime: this.#runtime,
         scope,
         look: async (watch, call) => {
           inform = watch;
+          if (!relicGone) await this.#removeRelic(call);
+          relicGone = true;
           await this.#join(call);
           if (readySeen || (await this.#client.exists(readyPath, { ...call, watch: onReady })) !== null) {
             return { found: true };
