@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Clients that take too much, and what the server lets them have.
 import net from "node:net";
+import { deferred, type FileStore, systemFiles } from "@meerkat/runtime";
 import { EmbeddedServer } from "@meerkat/server";
-import { awaitCondition } from "@meerkat/testkit";
+import { awaitCondition, scratchDir } from "@meerkat/testkit";
 import {
   AddWatchRequest,
   AuthPacket,
@@ -14,8 +15,40 @@ import {
 } from "@meerkat/wire";
 import { describe, expect, it } from "vitest";
 import { frame, RawClient } from "../support/raw-client.ts";
+import { converse } from "./plain-text.ts";
 
 const nothing = Buffer.alloc(0);
+
+/** The ConnectRequest of a new session. */
+function newSessionFrame(): Buffer {
+  const connect = Buffer.alloc(48);
+  connect.writeInt32BE(44, 0);
+  connect.writeInt32BE(30_000, 16);
+  connect.writeInt32BE(16, 28);
+  return connect;
+}
+
+/** The disk, whose writes wait for `gate`. */
+function gatedFiles(gate: () => Promise<void>): FileStore {
+  return {
+    ...systemFiles,
+    async open(...args) {
+      const file = await systemFiles.open(...args);
+      return {
+        path: file.path,
+        write: async (bytes, position) => {
+          await gate();
+          await file.write(bytes, position);
+        },
+        read: (into, position) => file.read(into, position),
+        dataSync: () => file.dataSync(),
+        truncate: (length) => file.truncate(length),
+        size: () => file.size(),
+        close: () => file.close(),
+      };
+    },
+  };
+}
 
 describe("limits", () => {
   it("refuse connections over the number for one address and over the number in all", async () => {
@@ -127,6 +160,47 @@ describe("limits", () => {
     );
     await awaitCondition(() => reader.events.length === writes, { describe: "the events of the other" });
     slow.destroy();
+  });
+
+  it("drop a connection whose large request passes the limit on all of them while others are in process", async () => {
+    await using directory = await scratchDir();
+    const gate = deferred<void>();
+    let gated = false;
+    const files = gatedFiles(() => (gated ? gate.promise : Promise.resolve()));
+    const limits = { largeRequestBytes: 1000, largeRequestsBytesMax: 5000 };
+    await using server = await EmbeddedServer.start({ dataDir: directory.join("data"), files, limits });
+    await using first = await RawClient.connect(server);
+    const second = await RawClient.connect(server);
+    await first.create("/a");
+    const set = (bytes: number) => ({ path: "/a", data: Buffer.alloc(bytes), version: -1 });
+    // Alone it passes, however often: what was answered counts no more.
+    for (let round = 0; round < 3; round++) {
+      expect(await second.code(OpCode.setData, SetDataRequest, set(3000))).toBe(0);
+    }
+    gated = true;
+    const held = first.code(OpCode.setData, SetDataRequest, set(3000));
+    await awaitCondition(async () => (await converse(server, "srvr")).includes("Outstanding: 1\n"));
+    second.send(OpCode.setData, (out) => SetDataRequest.write(out, set(3000)));
+    await second.untilClosed();
+    gate.resolve();
+    expect(await held).toBe(0);
+  });
+
+  it("admit handshakes no faster than the bucket of tokens allows", async () => {
+    const connectThrottle = {
+      tokens: 2,
+      fillIntervalMs: 3_600_000,
+      fillCount: 1,
+      newSessionTokens: 1,
+      renewedSessionTokens: 1,
+    };
+    await using server = await EmbeddedServer.start({ memory: true, limits: { connectThrottle } });
+    await using first = await RawClient.connect(server);
+    await using second = await RawClient.connect(server);
+    const third = await RawClient.open(server);
+    third.sendBytes(newSessionFrame());
+    await third.untilClosed();
+    expect([first.closed, second.closed, third.session]).toEqual([false, false, undefined]);
   });
 
   it("leave a half-open connection nothing but its end", async () => {

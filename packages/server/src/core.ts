@@ -73,6 +73,7 @@ export class ServerCore {
       bounds: { minTimeoutMs: minSessionTimeoutMs, maxTimeoutMs: maxSessionTimeoutMs },
       answerWord,
       after: (delayMs, callback) => runtime.clock.after(delayMs, callback),
+      nowMs: this.startedMs,
       x509SuperUser: options.x509SuperUser,
     });
     this.#reaper = new Reaper(engine, runtime.clock, options.reaper);

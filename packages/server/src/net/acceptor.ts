@@ -4,6 +4,7 @@
 import type { Socket, SocketHandler, Timer } from "@meerkat/runtime";
 import type { Engine } from "../requests/engine.ts";
 import type { Processor } from "../requests/processor.ts";
+import { ConnectThrottle } from "./connect-throttle.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import type { SessionBounds } from "./handshake.ts";
 import type { Limits } from "./limits.ts";
@@ -19,6 +20,8 @@ export interface AcceptorOptions {
   readonly bounds: SessionBounds;
   answerWord(word: string): string | undefined;
   after(delayMs: number, callback: () => void): Timer;
+  /** Monotonic ms now. */
+  readonly nowMs: number;
   /** Subject of the certificate whose owner may do everything. */
   readonly x509SuperUser?: string | undefined;
 }
@@ -33,6 +36,8 @@ export class Acceptor implements ConnectionHost {
   readonly limits: Limits;
   readonly bounds: SessionBounds;
   outstanding = 0;
+  largeBytes = 0;
+  readonly throttle: ConnectThrottle | undefined;
   readonly #options: AcceptorOptions;
   readonly #connections = new Set<Connection>();
   readonly #perAddress = new Map<string, number>();
@@ -49,6 +54,9 @@ export class Acceptor implements ConnectionHost {
     this.limits = options.limits;
     this.bounds = options.bounds;
     this.#options = options;
+    const { connectThrottle } = options.limits;
+    this.throttle =
+      connectThrottle === undefined ? undefined : new ConnectThrottle(connectThrottle, options.nowMs);
   }
 
   /** False while nothing can be served. */

@@ -10,6 +10,7 @@ import type { Processor } from "../requests/processor.ts";
 import type { DigestMd5Exchange } from "../requests/sasl-digest-md5.ts";
 import type { Session } from "../sessions/session.ts";
 import { type Identity, SUPER_SCHEME } from "../tree/access.ts";
+import type { ConnectThrottle } from "./connect-throttle.ts";
 import { handshake, type SessionBounds } from "./handshake.ts";
 import { HeldOutput } from "./held-output.ts";
 import type { Limits } from "./limits.ts";
@@ -22,6 +23,9 @@ export interface ConnectionHost {
   readonly bounds: SessionBounds;
   /** Replies held by all connections. */
   outstanding: number;
+  /** Bytes of large requests in process. */
+  largeBytes: number;
+  readonly throttle: ConnectThrottle | undefined;
   /** Subject of the certificate whose owner may do everything. */
   readonly x509SuperUser: string | undefined;
   /** The answer to a four-letter word, or undefined when the four bytes are none. */
@@ -66,6 +70,8 @@ export class Connection implements Client, SocketHandler {
   #flushQueued = false;
   /** Input that waits for output to drain. */
   #backlog: Buffer | undefined;
+  /** Bytes of large requests in this turn. */
+  #largeBytes = 0;
   #paused = false;
   #first: Buffer | undefined;
   #linger: Timer | undefined;
@@ -132,6 +138,7 @@ export class Connection implements Client, SocketHandler {
     this.#state = "closed";
     this.#linger?.cancel();
     this.#host.outstanding -= this.#held.replies;
+    this.#host.largeBytes -= this.#held.largeBytes;
     this.#backlog = undefined;
     this.#pending = [];
     this.#host.onClosed(this);
@@ -184,6 +191,7 @@ export class Connection implements Client, SocketHandler {
       const segment = this.#held.release(durableZxid);
       if (segment === undefined) break;
       this.#host.outstanding -= segment.replies;
+      this.#host.largeBytes -= segment.largeBytes;
       counters.latency(nowMs - segment.arrivedMs, segment.replies);
       for (const frame of segment.frames) frames.push(frame);
     }
@@ -248,6 +256,9 @@ export class Connection implements Client, SocketHandler {
     this.received++;
     if (this.#state === "handshake") return this.#shakeHands(bytes, start, end);
     if (this.#state === "closing" && this.#session?.state !== "closing") return false;
+    if (limits.largeRequestBytes > 0 && end - start > limits.largeRequestBytes) {
+      if (!this.#admitLarge(end - start)) return false;
+    }
     if (processor.process(this, bytes, start, end) === "close") {
       const ended = this.session.state === "closing";
       // What a client sent behind its closeSession is still answered (with an error), the rest is not.
@@ -258,10 +269,28 @@ export class Connection implements Client, SocketHandler {
     return engine.out.length < limits.outputPauseBytes;
   }
 
+  /** Notes a large request, or drops the connection when too much of the kind is in process. */
+  #admitLarge(bytes: number): boolean {
+    const host = this.#host;
+    if (host.largeBytes + bytes <= host.limits.largeRequestsBytesMax) {
+      host.largeBytes += bytes;
+      this.#largeBytes += bytes;
+      return true;
+    }
+    const { counters, logger } = host.engine;
+    counters.largeRequestsRejected++;
+    logger.warn(
+      { remoteAddress: this.remoteAddress, bytes, inProcess: host.largeBytes },
+      "dropped a connection whose large request would pass the limit on all of them (largeRequestMaxBytes)",
+    );
+    this.destroy();
+    return false;
+  }
+
   #shakeHands(bytes: Buffer, start: number, end: number): boolean {
-    const { engine, bounds } = this.#host;
+    const { engine, bounds, throttle } = this.#host;
     engine.reader.reset(bytes, start, end);
-    const outcome = handshake(engine, bounds);
+    const outcome = handshake(engine, bounds, throttle);
     if (outcome.kind === "session") {
       this.#session = outcome.session;
       outcome.session.connection = this;
@@ -276,6 +305,7 @@ export class Connection implements Client, SocketHandler {
         "refused a client that has seen a later state than this server's: is the data directory the right one?",
       );
     }
+    if (outcome.kind === "throttled") engine.counters.connectionsRejected++;
     this.#takeOutput();
     this.closeSoon(outcome.kind === "readOnly" ? "this server is read-only" : "its session was refused");
     return false;
@@ -290,7 +320,10 @@ export class Connection implements Client, SocketHandler {
 
   /** Sends the turn's output, or holds it until the last transaction it may show is durable. */
   #flush(replies: number): void {
+    const largeBytes = this.#largeBytes;
+    this.#largeBytes = 0;
     if (this.#pending.length === 0) {
+      this.#host.largeBytes -= largeBytes;
       this.#endWhenSent();
       return;
     }
@@ -301,11 +334,12 @@ export class Connection implements Client, SocketHandler {
     this.#pendingBytes = 0;
     const zxid = engine.lastZxid;
     if (this.#held.isEmpty && zxid <= engine.durableZxid) {
+      this.#host.largeBytes -= largeBytes;
       this.#write(frames);
       this.#endWhenSent();
       return;
     }
-    this.#held.hold({ zxid, frames, bytes, replies, arrivedMs: engine.nowMs });
+    this.#held.hold({ zxid, frames, bytes, replies, arrivedMs: engine.nowMs, largeBytes });
     this.#host.outstanding += replies;
     this.#host.onHeld(this);
   }

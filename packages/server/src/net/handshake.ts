@@ -4,6 +4,7 @@ import { ConnectRequest, ConnectResponse } from "@meerkat/wire";
 import type { Engine } from "../requests/engine.ts";
 import type { Session } from "../sessions/session.ts";
 import { isSessionPassword, sessionPassword } from "../sessions/session-password.ts";
+import type { ConnectThrottle } from "./connect-throttle.ts";
 
 /** Bounds of what clients may ask for as session timeout, ms. */
 export interface SessionBounds {
@@ -13,18 +14,26 @@ export interface SessionBounds {
 
 /**
  * The outcome: a session, a refusal that was answered, or silence. `ahead` is a client that has seen a later
- * state than ours, `readOnly` one that wants to write where nothing can be written: it must look for another
+ * state than ours, `throttled` one too many at once, `readOnly` one that wants to write where nothing can be written: it must look for another
  * server, so it gets no answer at all.
  */
 export type HandshakeOutcome =
   | { readonly kind: "session"; readonly session: Session }
   | { readonly kind: "refused" }
   | { readonly kind: "ahead"; readonly lastZxidSeen: bigint }
-  | { readonly kind: "readOnly" };
+  | { readonly kind: "readOnly" }
+  /** Too many handshakes at a time. */
+  | { readonly kind: "throttled" };
 
 /** Reads the request from the engine's reader, answers into its output. Throws `WireFormatError`. */
-export function handshake(engine: Engine, bounds: SessionBounds): HandshakeOutcome {
+export function handshake(
+  engine: Engine,
+  bounds: SessionBounds,
+  throttle: ConnectThrottle | undefined,
+): HandshakeOutcome {
   const request = ConnectRequest.read(engine.reader);
+  const kind = request.sessionId === 0n ? "new" : "renewed";
+  if (throttle?.admits(kind, engine.nowMs) === false) return { kind: "throttled" };
   if (request.lastZxidSeen > BigInt(engine.lastZxid)) {
     return { kind: "ahead", lastZxidSeen: request.lastZxidSeen };
   }

@@ -9,6 +9,8 @@ interface Segment {
   /** Replies in it, and when their requests arrived (monotonic ms): for the latency figures. */
   readonly replies: number;
   readonly arrivedMs: number;
+  /** Bytes of large requests that it answers. */
+  readonly largeBytes: number;
 }
 
 /** Segments in order, each with the last zxid it may show. */
@@ -17,6 +19,7 @@ export class HeldOutput {
   #first = 0;
   #bytes = 0;
   #replies = 0;
+  #largeBytes = 0;
 
   get isEmpty(): boolean {
     return this.#first === this.#segments.length;
@@ -30,10 +33,16 @@ export class HeldOutput {
     return this.#replies;
   }
 
+  /** Bytes of the large requests whose replies are held. */
+  get largeBytes(): number {
+    return this.#largeBytes;
+  }
+
   hold(segment: Segment): void {
     this.#segments.push(segment);
     this.#bytes += segment.bytes;
     this.#replies += segment.replies;
+    this.#largeBytes += segment.largeBytes;
   }
 
   /** Takes out the first segment if it shows nothing after `durableZxid`. */
@@ -47,6 +56,7 @@ export class HeldOutput {
     }
     this.#bytes -= segment.bytes;
     this.#replies -= segment.replies;
+    this.#largeBytes -= segment.largeBytes;
     return segment;
   }
 }

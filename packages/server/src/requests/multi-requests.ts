@@ -2,6 +2,7 @@
 // multi and multiRead. A multi's operations are applied one after the other, each checked against what the
 // earlier ones left; when one is refused, all are taken back and the refusal is logged.
 import {
+  CreateFlag,
   ErrorCode,
   JuteWriter,
   type MultiOperation,
@@ -13,6 +14,7 @@ import {
 } from "@meerkat/wire";
 import { isAllowed } from "../tree/access.ts";
 import {
+  type CreateOperation,
   prepareCheck,
   prepareCreate,
   prepareDelete,
@@ -40,13 +42,24 @@ function writeEnd(writer: JuteWriter): void {
   writeMultiHeader(writer, -1, true, -1);
 }
 
+/**
+ * In a multi the flags alone tell what is made, whatever the operation: Apache reads every kind of create into
+ * one type, and some clients send containers as plain creates here.
+ */
+function createByFlags(operation: CreateOperation): CreateOperation {
+  const { type, path, data, acl, flags } = operation;
+  if (flags === CreateFlag.container) return { type: OpCode.createContainer, path, data, acl, flags };
+  if (flags === CreateFlag.persistentTtl || flags === CreateFlag.persistentSequentialTtl) return operation;
+  return { type: type === OpCode.create2 ? type : OpCode.create, path, data, acl, flags };
+}
+
 function prepare(tree: ZnodeTree, operation: MultiOperation, context: WriteContext): Txn | ErrorCode {
   switch (operation.type) {
     case OpCode.create:
     case OpCode.create2:
     case OpCode.createContainer:
     case OpCode.createTTL:
-      return prepareCreate(tree, operation, context);
+      return prepareCreate(tree, createByFlags(operation), context);
     case OpCode.delete:
       return prepareDelete(tree, operation, context);
     case OpCode.setData:

@@ -93,7 +93,8 @@ export class Processor {
         readPathAndWatch(engine, client, xid, type, bytes, start);
         return "continue";
       case OpCode.ping:
-        engine.reply(xid, ErrorCode.OK);
+        // Whatever its xid, as in ZooKeeper.
+        engine.reply(Xid.ping, ErrorCode.OK);
         return "continue";
       case OpCode.sync:
         sync(engine, xid);
@@ -125,7 +126,7 @@ export class Processor {
         setWatches(engine, client, xid, type);
         return "continue";
       case OpCode.auth:
-        return this.#auth(client);
+        return this.#auth(client, xid);
       case OpCode.sasl:
         return this.#sasl(client, xid);
       case OpCode.closeSession:
@@ -173,7 +174,14 @@ export class Processor {
 
   /** Unknown operations, and those that only multis (check) or servers (deleteContainer) may use. */
   #unimplemented(xid: number): Outcome {
-    this.#engine.reply(xid, ErrorCode.UNIMPLEMENTED);
+    const engine = this.#engine;
+    const { out } = engine;
+    // Such a request never had a transaction id, and ZooKeeper says so.
+    const frame = out.beginFrame();
+    out.int(xid);
+    out.longHalves(-1, -1);
+    out.int(ErrorCode.UNIMPLEMENTED);
+    engine.endReply(frame);
     return "close";
   }
 
@@ -211,12 +219,11 @@ export class Processor {
     client.identities = [...client.identities, ...fresh];
   }
 
-  #auth(client: Client): Outcome {
+  #auth(client: Client, xid: number): Outcome {
     const { scheme, auth } = AuthPacket.read(this.#engine.reader);
     const proved = this.#authenticator.authenticate(scheme, auth);
-    if (proved === undefined)
-      return this.#refuseAuth(client, Xid.auth, scheme, "unknown scheme or refused data");
-    this.#engine.endReply(this.#beginAuthReply(Xid.auth, ErrorCode.OK));
+    if (proved === undefined) return this.#refuseAuth(client, xid, scheme, "unknown scheme or refused data");
+    this.#engine.endReply(this.#beginAuthReply(xid, ErrorCode.OK));
     this.#admit(client, proved);
     return "continue";
   }

@@ -51,7 +51,8 @@ export function isAllowed(
 function isValidId(scheme: string, id: string): boolean {
   switch (scheme) {
     case "digest":
-      return /^[^:]+:[^:]+$/.test(id);
+      // Two parts as Java splits them: colons at the end make no part, an empty user does.
+      return /^[^:]*:[^:]+:*$/.test(id);
     case "ip":
       return isAddressPrefix(id);
     case "x509":
