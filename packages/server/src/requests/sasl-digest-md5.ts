@@ -20,6 +20,15 @@ function md5(...parts: readonly (string | Buffer)[]): Buffer {
   return hash.digest();
 }
 
+/**
+ * What goes into the hash: ISO 8859-1 as long as that can express the text, UTF-8 otherwise (RFC 2831
+ * §2.1.2.1), whatever the charset of the message.
+ */
+function hashed(text: string): Buffer {
+  const latin1 = Buffer.from(text, "latin1");
+  return latin1.toString("latin1") === text ? latin1 : Buffer.from(text, "utf8");
+}
+
 /** `name=value, name="quoted \" value"` pairs; undefined when malformed or repeated. */
 export function parseDirectives(text: string): Map<string, string> | undefined {
   const directives = new Map<string, string>();
@@ -49,7 +58,7 @@ export function digestResponse(
   },
 ): string {
   const { username, realm, nonce, cnonce, nc, digestUri, authzid } = fields;
-  const secret = md5(`${username}:${realm}:${password}`);
+  const secret = md5(hashed(username), ":", hashed(realm), ":", hashed(password));
   const tail = authzid === undefined ? `:${nonce}:${cnonce}` : `:${nonce}:${cnonce}:${authzid}`;
   const a1 = md5(secret, tail).toString("hex");
   const a2 = md5(`${method}:${digestUri}`).toString("hex");
