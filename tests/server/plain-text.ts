@@ -5,7 +5,7 @@ import net from "node:net";
 /** Sends text and gives everything that came until the connection closed. */
 export async function converse(
   address: { readonly host: string; readonly port: number },
-  text: string,
+  text: string | Uint8Array,
 ): Promise<string> {
   const socket = net.connect({ host: address.host, port: address.port });
   const chunks: Buffer[] = [];

@@ -3,6 +3,7 @@
 import { errorFrom } from "@meerkat/runtime";
 import { type DiskStorage, openStorage, type RecoverySink } from "./log/index.ts";
 import { Acceptor } from "./net/acceptor.ts";
+import type { AnswerWord } from "./net/connection.ts";
 import type { ResolvedServerOptions } from "./options.ts";
 import { Authenticator } from "./requests/authenticator.ts";
 import { Engine } from "./requests/engine.ts";
@@ -24,6 +25,7 @@ function openDisk(options: ResolvedServerOptions, dataDir: string): Promise<Disk
     snapSizeLimitKb,
     preAllocKb,
     forceSync,
+    slowSyncMs,
     purge,
     trustEmptySnapshot,
     files,
@@ -36,6 +38,7 @@ function openDisk(options: ResolvedServerOptions, dataDir: string): Promise<Disk
     snapSizeLimitKb,
     preAllocKb,
     forceSync,
+    slowSyncMs,
     purge,
     trustEmptySnapshot,
     files,
@@ -59,7 +62,7 @@ export class ServerCore {
     options: ResolvedServerOptions,
     engine: Engine,
     storage: DiskStorage | undefined,
-    answerWord: (word: string) => string | undefined,
+    answerWord: AnswerWord,
   ) {
     const { runtime, limits, minSessionTimeoutMs, maxSessionTimeoutMs } = options;
     this.options = options;
@@ -84,10 +87,7 @@ export class ServerCore {
   }
 
   /** Opens the directory, recovers its state and starts the timers. Rejects with a `StorageError`. */
-  static async open(
-    options: ResolvedServerOptions,
-    answerWord: (word: string) => string | undefined,
-  ): Promise<ServerCore> {
+  static async open(options: ResolvedServerOptions, answerWord: AnswerWord): Promise<ServerCore> {
     const { runtime, dataDir } = options;
     const seed = runtime.random.bytes(4);
     const engine = new Engine({

@@ -83,6 +83,8 @@ export interface EmbeddedServerOptions {
   readonly preAllocKb?: number | undefined;
   /** False acknowledges writes before they are on the disk. Default true. */
   readonly forceSync?: boolean | undefined;
+  /** Syncs of the transaction log that take longer are named in the log, ms. Default 1000. */
+  readonly slowSyncMs?: number | undefined;
   /** Remove old snapshots and logs. Default never. */
   readonly purge?: PurgeOptions | undefined;
   /** The disk; the system's by default. */

@@ -83,6 +83,8 @@ export interface StorageOptions {
   readonly preAllocKb?: number | undefined;
   /** False skips fdatasync, as `forceSync=no`; default true. */
   readonly forceSync?: boolean | undefined;
+  /** Syncs that take longer are named in the log, ms; default 1000. */
+  readonly slowSyncMs?: number | undefined;
   /** No purging when left out. */
   readonly purge?: PurgeOptions | undefined;
   /** Accept logs without any snapshot (`snapshot.trust.empty`); default false. */

@@ -46,8 +46,8 @@ export class EmbeddedServer implements AsyncDisposable {
   static async start(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
     const resolved = resolveServerOptions(options);
     // Words may only arrive once the ports are bound, and so after `status` is there.
-    const core = await ServerCore.open(resolved, (word) =>
-      answerWord(status, word, resolved.fourLetterWords ?? []),
+    const core = await ServerCore.open(resolved, (input) =>
+      answerWord(status, input, resolved.fourLetterWords ?? []),
     );
     const ports: { port: number; securePort: number | undefined } = { port: 0, securePort: undefined };
     const status = new ServerStatus(core, () => ports);

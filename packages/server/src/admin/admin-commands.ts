@@ -5,7 +5,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "./http-host.ts";
 import { hex, SERVER_VERSION, type ServerStatus } from "./server-status.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
-type Command = (status: ServerStatus) => Fields | Promise<Fields>;
+type Command = (status: ServerStatus, request: HttpRequest) => Fields | Promise<Fields>;
 
 function snakeCase(key: string): string {
   return key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -23,11 +23,21 @@ function connections(status: ServerStatus): Fields {
     established: new Date(entry.establishedWallMs).toISOString(),
     session_timeout: entry.timeoutMs,
     last_cxid: entry.lastXid,
+    last_zxid: hex(entry.lastZxid),
+    last_response_time: entry.lastResponseMs,
+    last_latency: entry.lastLatencyMs,
+    min_latency: Math.round(entry.latency.min),
+    avg_latency: Math.round(entry.latency.average),
+    max_latency: Math.round(entry.latency.max),
   }));
   return { connections: entries, secure_connections: [] };
 }
 
-function serverStats(status: ServerStatus): Fields {
+/** Sizes of replies are not kept: -1, as in ZooKeeper before its first reply. */
+const responseSizes: Fields = { last_buffer_size: -1, min_buffer_size: -1, max_buffer_size: -1 };
+
+async function serverStats(status: ServerStatus): Promise<Fields> {
+  const { snapshotBytes, logBytes } = await status.directorySizes();
   const { engine, acceptor, options, startedMs } = status.core;
   const { counters } = engine;
   return {
@@ -36,6 +46,8 @@ function serverStats(status: ServerStatus): Fields {
     server_stats: {
       packets_sent: counters.sent,
       packets_received: counters.received,
+      fsync_threshold_exceed_count: status.core.storage?.metrics?.slowSyncs ?? 0,
+      auth_failed_count: counters.authFailed,
       max_latency: Math.round(counters.latencyMaxMs),
       min_latency: Math.round(counters.latencyMinMs),
       avg_latency: counters.latencyAverageMs,
@@ -43,12 +55,13 @@ function serverStats(status: ServerStatus): Fields {
       server_state: status.core.mode,
       num_alive_client_connections: acceptor.connections.size,
       last_processed_zxid: engine.lastZxid,
-      data_dir_size: 0,
-      log_dir_size: 0,
+      data_dir_size: snapshotBytes,
+      log_dir_size: logBytes,
       uptime: Math.round(options.runtime.clock.nowMs() - startedMs),
       provider_null: false,
+      client_response_stats: responseSizes,
     },
-    client_response: { last_buffer_size: -1, min_buffer_size: -1, max_buffer_size: -1 },
+    client_response: responseSizes,
     node_count: status.nodeCount,
   };
 }
@@ -83,6 +96,10 @@ const commands: Readonly<Record<string, Command>> = {
       status.ephemerals().map(([session, paths]) => [hex(session), paths]),
     ),
   }),
+  async dirs(status) {
+    const { snapshotBytes, logBytes } = await status.directorySizes();
+    return { datadir_size: snapshotBytes, logdir_size: logBytes };
+  },
   environment: () => ({ "zookeeper.version": SERVER_VERSION, "node.version": process.version }),
   initial_configuration: (status) => ({
     initial_configuration: status
@@ -93,13 +110,29 @@ const commands: Readonly<Record<string, Command>> = {
   is_read_only: (status) => ({ read_only: status.core.mode !== "standalone" }),
   last_snapshot: (status) => {
     const last = status.core.storage?.lastSnapshot;
-    return { zxid: hex(last?.zxid ?? 0), timestamp: Math.floor((last?.wallMs ?? 0) / 1000) };
+    // Hex without a prefix, as in the file's name.
+    return { zxid: (last?.zxid ?? 0).toString(16), timestamp: Math.floor((last?.wallMs ?? 0) / 1000) };
   },
-  leader: () => ({ is_leader: true }),
+  get_trace_mask: (status) => ({ tracemask: Number(status.traceMask) }),
+  set_trace_mask(status, { query }) {
+    const mask = query.get("traceMask") ?? "";
+    if (!/^-?\d{1,18}$/.test(mask)) throw new Error("setTraceMask requires long traceMask argument");
+    status.traceMask = BigInt(mask);
+    return { tracemask: Number(status.traceMask) };
+  },
+  hash: () => ({ digests: [] }),
+  leader: () => {
+    throw new Error("this server runs alone, so there is no leader");
+  },
+  observers: () => ({ synced_observers: 0, observers: [] }),
+  observer_connection_stat_reset: () => ({}),
+  system_properties: () => ({ "node.version": process.version, "os.name": process.platform }),
+  voting_view: () => ({ current_config: {} }),
+  zabstate: () => ({ voting: false, zabstate: "" }),
   monitor: (status) => ({
     version: SERVER_VERSION,
     server_state: status.core.mode,
-    ...Object.fromEntries([...status.gauges(), ...status.counters()]),
+    ...Object.fromEntries([...status.gauges(), ...status.counters(), ...status.summaryFigures()]),
   }),
   ruok: () => ({}),
   server_stats: serverStats,
@@ -107,7 +140,7 @@ const commands: Readonly<Record<string, Command>> = {
     status.core.engine.counters.reset();
     return {};
   },
-  stats: (status) => ({ ...serverStats(status), ...connections(status) }),
+  stats: async (status) => ({ ...(await serverStats(status)), ...connections(status) }),
   watch_summary(status) {
     const { data } = status.core.engine.tree.watches;
     return { num_connections: data.watcherCount, num_paths: data.pathCount, num_total_watches: data.size };
@@ -170,7 +203,7 @@ async function run(status: ServerStatus, request: HttpRequest): Promise<Fields> 
     return { command: name, error: "This ZooKeeper instance is not currently serving requests" };
   }
   try {
-    return { ...(await command(status)), command: name, error: null };
+    return { ...(await command(status, request)), command: name, error: null };
   } catch (error) {
     return { command: name, error: error instanceof Error ? error.message : String(error) };
   }

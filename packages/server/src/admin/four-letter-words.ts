@@ -3,6 +3,7 @@
 import os from "node:os";
 import { type ConnectionStatus, hex, SERVER_VERSION, type ServerStatus } from "./server-status.ts";
 
+const WORD_BYTES = 4;
 const NOT_SERVING = "This ZooKeeper instance is not currently serving requests";
 
 function lines(entries: readonly string[]): string {
@@ -14,12 +15,14 @@ function pairs(entries: readonly (readonly [string, string | number])[]): string
 }
 
 function connectionLine(connection: ConnectionStatus, full: boolean): string {
-  const { remoteAddress, remotePort, queued, received, sent, sessionId } = connection;
+  const { remoteAddress, remotePort, queued, received, sent, sessionId, latency } = connection;
   const start = ` /${remoteAddress}:${remotePort}[1](queued=${queued},recved=${received},sent=${sent}`;
   if (!full || sessionId === undefined) return `${start})`;
   return (
     `${start},sid=${hex(sessionId)},lop=${connection.lastOperation},est=${connection.establishedWallMs},` +
-    `to=${connection.timeoutMs},lcxid=${hex(connection.lastXid >>> 0)})`
+    `to=${connection.timeoutMs},lcxid=${hex(connection.lastXid >>> 0)},lzxid=${hex(connection.lastZxid)},` +
+    `lresp=${connection.lastResponseMs},llat=${connection.lastLatencyMs},minlat=${Math.round(latency.min)},` +
+    `avglat=${Math.round(latency.average)},maxlat=${Math.round(latency.max)})`
   );
 }
 
@@ -42,6 +45,12 @@ function summary(status: ServerStatus): string[] {
 
 const versionLine = `Zookeeper version: ${SERVER_VERSION}`;
 
+/** As Java prints dates: `Tue Nov 24 07:30:06 UTC 2026`. */
+function javaDate(wallMs: number): string {
+  const [weekday, day, month, year, time] = new Date(wallMs).toUTCString().replace(",", "").split(" ");
+  return `${weekday} ${month} ${day} ${time} UTC ${year}`;
+}
+
 function dump(status: ServerStatus): string {
   const expiries = status.core.engine.sessions.expiries();
   const sessions = [...expiries.values()].reduce((sum, bucket) => sum + bucket.size, 0);
@@ -50,7 +59,7 @@ function dump(status: ServerStatus): string {
     "SessionTracker dump:",
     `Session Sets (${expiries.size})/(${sessions}):`,
     ...[...expiries].flatMap(([atMs, bucket]) => [
-      `${bucket.size} expire at ${Math.round(atMs)}:`,
+      `${bucket.size} expire at ${javaDate(status.wallMsAt(atMs))}:`,
       ...[...bucket].map((session) => `\t${hex(session.id)}`),
     ]),
     "ephemeral nodes dump:",
@@ -95,20 +104,50 @@ function monitor(status: ServerStatus): string {
     ["server_state", status.core.mode],
     ...status.gauges(),
     ...status.counters(),
+    ...status.summaryFigures(),
   ];
   return lines(entries.map(([key, value]) => `zk_${key}\t${value}`));
 }
 
-type Word = (status: ServerStatus) => string;
+type Word = (status: ServerStatus, argument: Buffer) => string | Promise<string>;
+
+/** The word that sets the trace mask is followed by it, as a long. */
+const WITH_ARGUMENT = "stmk";
+const ARGUMENT_BYTES = 8;
+
+/** `conf`, which shows the size of a directory behind its name. */
+async function configuration(status: ServerStatus): Promise<string> {
+  const { snapshotBytes, logBytes } = await status.directorySizes();
+  return pairs(
+    status.configuration().flatMap((entry): (readonly [string, string | number])[] => {
+      if (entry[0] === "dataDir") return [entry, ["dataDirSize", snapshotBytes]];
+      if (entry[0] === "dataLogDir") return [entry, ["dataLogSize", logBytes]];
+      return [entry];
+    }),
+  );
+}
+
+async function directories(status: ServerStatus): Promise<string> {
+  const { snapshotBytes, logBytes } = await status.directorySizes();
+  return lines([`datadir_size: ${snapshotBytes}`, `logdir_size: ${logBytes}`]);
+}
 
 /** Words that are answered even while nothing is served. */
-const alwaysAnswered: ReadonlySet<string> = new Set(["ruok", "conf", "envi", "gtmk", "isro"]);
+const alwaysAnswered: ReadonlySet<string> = new Set(["ruok", "envi", "gtmk", "stmk", "isro"]);
 
 const words: Readonly<Record<string, Word>> = {
   ruok: () => "imok",
   isro: (status) => (status.core.mode === "standalone" ? "rw" : "ro"),
-  gtmk: () => "306",
-  conf: (status) => pairs(status.configuration()),
+  gtmk: (status) => String(status.traceMask),
+  stmk(status, argument) {
+    status.traceMask = argument.readBigInt64BE(0);
+    return String(status.traceMask);
+  },
+  conf: configuration,
+  dirs: directories,
+  // No digest is kept from transaction to transaction (see docs/reference/server-configuration.md), so there
+  // is none to show; ZooKeeper without digests answers the same.
+  hash: () => "",
   envi: environment,
   srvr: (status) => lines([versionLine, ...summary(status)]),
   stat: (status) =>
@@ -141,17 +180,23 @@ const words: Readonly<Record<string, Word>> = {
   mntr: monitor,
 };
 
-/** The answer to a word; undefined when the four bytes are none, so they are a frame's length. */
+/**
+ * The answer to the word that `input` begins with: undefined when the four bytes are none, so they are a frame's
+ * length; "incomplete" when the word's argument has not arrived yet.
+ */
 export function answerWord(
   status: ServerStatus,
-  word: string,
+  input: Buffer,
   whitelist: readonly string[] | "*",
-): string | undefined {
+): { readonly text: string | Promise<string> } | "incomplete" | undefined {
+  const word = input.toString("latin1", 0, WORD_BYTES);
   const answer = Object.hasOwn(words, word) ? words[word] : undefined;
   if (answer === undefined) return undefined;
   if (word !== "srvr" && whitelist !== "*" && !whitelist.includes(word)) {
-    return `${word} is not executed because it is not in the whitelist.\n`;
+    return { text: `${word} is not executed because it is not in the whitelist.\n` };
   }
-  if (!status.isServing && !alwaysAnswered.has(word)) return `${NOT_SERVING}\n`;
-  return answer(status);
+  const argument = input.subarray(WORD_BYTES);
+  if (word === WITH_ARGUMENT && argument.length < ARGUMENT_BYTES) return "incomplete";
+  if (!status.isServing && !alwaysAnswered.has(word)) return { text: `${NOT_SERVING}\n` };
+  return { text: answer(status, argument) };
 }

@@ -15,7 +15,12 @@ export function metricsText(status: ServerStatus): string {
       ["process_resident_memory_bytes", rss],
       ["nodejs_heap_size_used_bytes", heapUsed],
       ["nodejs_external_memory_bytes", external],
-    ]) + part("counter", status.counters())
+    ]) +
+    part("counter", status.counters()) +
+    status
+      .summaries()
+      .map(([name, { count, sum }]) => `# TYPE ${name} summary\n${name}_count ${count}\n${name}_sum ${sum}\n`)
+      .join("")
   );
 }
 

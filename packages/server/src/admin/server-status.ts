@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the server says about itself, gathered once for four-letter words, HTTP commands and metrics alike.
+import { join } from "node:path";
 import { opCodeName } from "@meerkat/wire";
 import type { ServerCore } from "../core.ts";
+import { type DirectorySizes, VERSION_DIRECTORY } from "../log/index.ts";
 import type { Connection } from "../net/connection.ts";
+import { Summary } from "../summary.ts";
 
 /** Version that clients are told: the protocol's level, then our own name. */
 export const SERVER_VERSION = "3.9.3-meerkat-0.1.0";
@@ -29,6 +32,10 @@ export interface ConnectionStatus {
   readonly establishedWallMs: number;
   readonly timeoutMs: number;
   readonly lastXid: number;
+  readonly lastZxid: number;
+  readonly lastResponseMs: number;
+  readonly lastLatencyMs: number;
+  readonly latency: Summary;
 }
 
 function statusOf(connection: Connection): ConnectionStatus {
@@ -44,12 +51,26 @@ function statusOf(connection: Connection): ConnectionStatus {
     establishedWallMs: connection.establishedWallMs,
     timeoutMs: session?.timeoutMs ?? 0,
     lastXid: connection.lastXid,
+    lastZxid: connection.lastZxid,
+    lastResponseMs: Math.round(connection.lastResponseMs),
+    lastLatencyMs: Math.round(connection.lastLatencyMs),
+    latency: connection.latency,
   };
 }
+
+/** Where the files are; empty in memory mode. */
+function versionDirectory(directory: string | undefined): string {
+  return directory === undefined ? "" : join(directory, VERSION_DIRECTORY);
+}
+
+/** ZooKeeper's default: requests, packets, sessions, warnings. */
+const DEFAULT_TRACE_MASK = 306n;
 
 /** Reads the core; changes nothing but the counters that `srst` resets. */
 export class ServerStatus {
   readonly core: ServerCore;
+  /** Bits that ZooKeeper's tracing looks at. Kept for those who set them; nothing is traced. */
+  traceMask: bigint = DEFAULT_TRACE_MASK;
   readonly #address: () => { readonly port: number; readonly securePort: number | undefined };
 
   constructor(
@@ -68,16 +89,28 @@ export class ServerStatus {
     return [...this.core.acceptor.connections].map(statusOf);
   }
 
+  /** The wall-clock time of a point on the monotonic clock, ms. */
+  wallMsAt(nowMs: number): number {
+    const { clock } = this.core.options.runtime;
+    return clock.wallMs() + nowMs - clock.nowMs();
+  }
+
   resetConnections(): void {
     for (const connection of this.core.acceptor.connections) {
       connection.received = 0;
       connection.sent = 0;
+      connection.latency = new Summary();
     }
   }
 
   /** Apache counts the root twice; so the figure is one more than the number of znodes. */
   get nodeCount(): number {
     return this.core.engine.tree.table.count + 1;
+  }
+
+  /** Bytes in the directories; nothing in memory mode. */
+  async directorySizes(): Promise<DirectorySizes> {
+    return (await this.core.storage?.sizes()) ?? { snapshotBytes: 0, logBytes: 0 };
   }
 
   /** The keys of `conf`, in its order. */
@@ -87,14 +120,14 @@ export class ServerStatus {
     return [
       ["clientPort", port],
       ["secureClientPort", securePort ?? -1],
-      ["dataDir", options.dataDir ?? ""],
-      ["dataLogDir", options.dataLogDir ?? options.dataDir ?? ""],
+      ["dataDir", versionDirectory(options.dataDir)],
+      ["dataLogDir", versionDirectory(options.dataLogDir ?? options.dataDir)],
       ["tickTime", options.tickTimeMs],
       ["maxClientCnxns", options.limits.connectionsPerAddressMax],
       ["minSessionTimeout", options.minSessionTimeoutMs],
       ["maxSessionTimeout", options.maxSessionTimeoutMs],
       ["clientPortListenBacklog", options.backlog ?? -1],
-      ["serverId", 1],
+      ["serverId", 0],
     ];
   }
 
@@ -152,10 +185,34 @@ export class ServerStatus {
     ];
   }
 
+  /** Measured quantities, under ZooKeeper's names; durations in ms. */
+  summaries(): readonly (readonly [key: string, summary: Summary])[] {
+    const { engine, storage } = this.core;
+    const { firedWatches } = engine.counters;
+    const metrics = storage?.metrics;
+    const entries: (readonly [string, Summary | undefined])[] = [
+      ["node_created_watch_count", firedWatches.get(1)],
+      ["node_deleted_watch_count", firedWatches.get(2)],
+      ["node_changed_watch_count", firedWatches.get(3)],
+      ["node_children_watch_count", firedWatches.get(4)],
+      ["fsynctime", metrics?.syncMs],
+      ["sync_processor_batch_size", metrics?.batchTxns],
+      ["snapshottime", metrics?.snapshotMs],
+    ];
+    return entries.flatMap(([key, summary]) => (summary === undefined ? [] : [[key, summary] as const]));
+  }
+
+  /** The summaries as `mntr` shows them: a line for each figure. */
+  summaryFigures(): readonly (readonly [key: string, value: number])[] {
+    return this.summaries().flatMap(([key, { average, min, max, count, sum }]) => {
+      const figures = { avg: Number(average.toFixed(4)), min, max, cnt: count, sum };
+      return Object.entries(figures).map(([figure, value]) => [`${figure}_${key}`, value] as const);
+    });
+  }
+
   /** What only grows: for `mntr` and the metrics endpoint. */
   counters(): readonly (readonly [key: string, value: number])[] {
     const { counters } = this.core.engine;
-    const events = (type: number): number => counters.events[type] ?? 0;
     return [
       ["bytes_received_count", counters.bytesReceived],
       ["response_bytes", counters.bytesSent],
@@ -165,10 +222,6 @@ export class ServerStatus {
       ["stale_sessions_expired", counters.expiredSessions],
       ["sessionless_connections_expired", counters.sessionlessExpired],
       ["large_requests_rejected", counters.largeRequestsRejected],
-      ["node_created_watch_count", events(1)],
-      ["node_deleted_watch_count", events(2)],
-      ["node_changed_watch_count", events(3)],
-      ["node_children_watch_count", events(4)],
       ...[...counters.operations.entries()]
         .filter(([, count]) => count > 0)
         .map(([type, count]) => [`op_count_${type === 0 ? "other" : opCodeName(type)}`, count] as const),

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { type FileStore, randomInt, systemFiles, type Timer } from "@meerkat/runtime";
 import type { Txn, TxnHeader } from "@meerkat/wire";
 import type { RecoverySink, SnapshotSource, Storage, StorageOptions } from "../seam.ts";
+import { Summary } from "../summary.ts";
 import { type RunningSnapshot, startSnapshot } from "./background-snapshot.ts";
 import { lockDirectories } from "./directory-lock.ts";
 import { listLogs, listSnapshots, VERSION_DIRECTORY } from "./file-names.ts";
@@ -12,13 +13,14 @@ import { type Recovered, recoverState } from "./recovery.ts";
 import { mergeSnapshot } from "./snapshot-merge.ts";
 import { writeSnapshot } from "./snapshot-writer.ts";
 import { StorageError } from "./storage-error.ts";
-import { TxnLog } from "./txn-log.ts";
+import { TxnLog, type TxnLogMetrics } from "./txn-log.ts";
 
 /** ZooKeeper's defaults. */
 const SNAP_COUNT = 100_000;
 const SNAP_SIZE_LIMIT_KB = 4_194_304;
 const PRE_ALLOC_KB = 65_536;
 const SNAP_COUNT_MIN = 2;
+const SLOW_SYNC_MS = 1000;
 
 /** When a snapshot was written, and up to where it reaches. */
 export interface SnapshotInfo {
@@ -26,12 +28,28 @@ export interface SnapshotInfo {
   readonly wallMs: number;
 }
 
+/** Bytes of all files beside the snapshots and beside the logs; the same where they share a directory. */
+export interface DirectorySizes {
+  readonly snapshotBytes: number;
+  readonly logBytes: number;
+}
+
+/** For the server's metrics. */
+export interface StorageMetrics extends TxnLogMetrics {
+  /** How long each snapshot took, ms. */
+  readonly snapshotMs: Summary;
+}
+
 /** What a storage on the disk offers beyond the seam. */
 export interface DiskStorage extends Storage {
   /** The newest snapshot. */
   readonly lastSnapshot: SnapshotInfo;
+  /** Undefined before `recover`. */
+  readonly metrics: StorageMetrics | undefined;
   /** Writes a snapshot of all that was appended so far, in the background; rejects when it failed. */
   takeSnapshot(): Promise<SnapshotInfo>;
+  /** What the files take up, bytes. Room that a log claimed ahead counts, as in ZooKeeper. */
+  sizes(): Promise<DirectorySizes>;
 }
 
 /** Opens a directory for exclusive use. Rejects when it is locked or its layout is wrong. */
@@ -83,6 +101,7 @@ class FileStorage implements DiskStorage {
   readonly #failureListeners: ((error: Error) => void)[] = [];
   #log: TxnLog | undefined;
   #lastSnapshot: SnapshotInfo = { zxid: 0, wallMs: 0 };
+  readonly #snapshotMs = new Summary();
   /** Since the last snapshot began. */
   #txns = 0;
   #bytes = 0;
@@ -111,6 +130,10 @@ class FileStorage implements DiskStorage {
     return this.#log?.durableZxid ?? 0;
   }
 
+  get metrics(): StorageMetrics | undefined {
+    return this.#log && { ...this.#log.metrics, snapshotMs: this.#snapshotMs };
+  }
+
   get lastSnapshot(): SnapshotInfo {
     return this.#lastSnapshot;
   }
@@ -135,6 +158,8 @@ class FileStorage implements DiskStorage {
       forceSync,
       lastZxid: recovered.lastZxid,
       logger,
+      slowSyncMs: this.#options.slowSyncMs ?? SLOW_SYNC_MS,
+      clock: runtime.clock,
     });
     for (const listener of this.#durableListeners) log.onDurable(listener);
     for (const listener of this.#failureListeners) log.onFailure(listener);
@@ -160,6 +185,25 @@ class FileStorage implements DiskStorage {
   onFailure(listener: (error: Error) => void): void {
     this.#failureListeners.push(listener);
     this.#log?.onFailure(listener);
+  }
+
+  async sizes(): Promise<DirectorySizes> {
+    const { snapshotDirectory, logDirectory } = this.#directories;
+    const snapshotBytes = await this.#sizeOf(snapshotDirectory);
+    const logBytes = logDirectory === snapshotDirectory ? snapshotBytes : await this.#sizeOf(logDirectory);
+    return { snapshotBytes, logBytes };
+  }
+
+  async #sizeOf(directory: string): Promise<number> {
+    let total = 0;
+    for (const name of await this.#files.list(directory)) {
+      // Purging may take a file away meanwhile.
+      total += await this.#files.info(join(directory, name)).then(
+        ({ bytes }) => bytes,
+        () => 0,
+      );
+    }
+    return total;
   }
 
   async takeSnapshot(): Promise<SnapshotInfo> {
@@ -259,10 +303,12 @@ class FileStorage implements DiskStorage {
     const throughZxid = log.appendedZxid;
     await log.flush();
     if (this.#closing !== undefined) throw closed(this.#options.dataDir);
+    const startMs = this.#options.runtime.clock.nowMs();
     const running = startSnapshot({ ...this.#directories, files: this.#files, throughZxid });
     this.#running = running;
     const { snapshot, znodes } = await running.done;
     this.#noteSnapshot(snapshot.zxid);
+    this.#snapshotMs.record(this.#options.runtime.clock.nowMs() - startMs);
     this.#options.runtime.logger.info({ snapshot: snapshot.path, znodes }, "snapshot written");
   }
 

@@ -11,8 +11,8 @@ export type {
   StorageOptions,
 } from "../seam.ts";
 export { adler32 } from "./adler32.ts";
-export { type LogFile, listLogs, listSnapshots, type SnapshotFile } from "./file-names.ts";
-export { type DiskStorage, openStorage, type SnapshotInfo } from "./file-storage.ts";
+export { type LogFile, listLogs, listSnapshots, type SnapshotFile, VERSION_DIRECTORY } from "./file-names.ts";
+export { type DirectorySizes, type DiskStorage, openStorage, type SnapshotInfo } from "./file-storage.ts";
 export { purge } from "./purge.ts";
 export { type RepairOptions, type RepairReport, repairDirectory } from "./repair.ts";
 export { mergeSnapshot } from "./snapshot-merge.ts";

@@ -6,8 +6,9 @@
 // Invariants: one write at a time; `durableZxid` only grows; after a failed write or sync nothing is
 // written again, since the kernel may have dropped pages that a repeated sync would then call durable.
 import { join } from "node:path";
-import { Emitter, errorFrom, type FileStore, type Logger, type OpenFile } from "@meerkat/runtime";
+import { type Clock, Emitter, errorFrom, type FileStore, type Logger, type OpenFile } from "@meerkat/runtime";
 import { JuteWriter, type Txn, type TxnHeader } from "@meerkat/wire";
+import { Summary } from "../summary.ts";
 import { logFileName, UNFINISHED_PREFIX } from "./file-names.ts";
 import { StorageError } from "./storage-error.ts";
 import { LOG_HEADER_BYTES, sealRecords, writeLogHeader, writeRecord } from "./txn-record.ts";
@@ -32,6 +33,19 @@ export interface TxnLogOptions {
   /** zxid of the last transaction that is durable already. */
   readonly lastZxid: number;
   readonly logger: Logger;
+  /** A write and sync that takes longer is named in the log, ms (`fsync.warningthresholdms`). */
+  readonly slowSyncMs: number;
+  readonly clock: Clock;
+}
+
+/** What the log measures about itself. */
+export interface TxnLogMetrics {
+  /** Duration of each write and sync, ms. */
+  readonly syncMs: Summary;
+  /** Transactions that shared one. */
+  readonly batchTxns: Summary;
+  /** Syncs that took longer than `slowSyncMs`. */
+  slowSyncs: number;
 }
 
 /** Transactions that reach the disk together. */
@@ -41,6 +55,7 @@ interface Batch {
   readonly opensFile: boolean;
   firstZxid: number;
   lastZxid: number;
+  txns: number;
 }
 
 interface Waiter {
@@ -69,8 +84,8 @@ export class TxnLog {
   #durableZxid: number;
   #failure: Error | undefined;
   #closed = false;
-  #batches = 0;
-  #bytes = 0;
+  /** For the server's metrics. */
+  readonly metrics: TxnLogMetrics = { syncMs: new Summary(), batchTxns: new Summary(), slowSyncs: 0 };
 
   constructor(options: TxnLogOptions) {
     this.#options = options;
@@ -95,11 +110,6 @@ export class TxnLog {
   /** Why the log stopped; undefined while it works. */
   get failure(): Error | undefined {
     return this.#failure;
-  }
-
-  /** Syncs and bytes so far, for metrics. */
-  get written(): { readonly batches: number; readonly bytes: number } {
-    return { batches: this.#batches, bytes: this.#bytes };
   }
 
   /** Called with each new `durableZxid`. */
@@ -132,6 +142,7 @@ export class TxnLog {
       return 0;
     }
     batch.lastZxid = header.zxid;
+    batch.txns++;
     this.#appendedZxid = header.zxid;
     const after = batch.writer.length;
     if (after >= BATCH_BYTES_MAX) this.#seal();
@@ -169,7 +180,7 @@ export class TxnLog {
     const opensFile = this.#rolls;
     this.#rolls = false;
     if (opensFile) writeLogHeader(writer);
-    return { writer, opensFile, firstZxid, lastZxid: firstZxid };
+    return { writer, opensFile, firstZxid, lastZxid: firstZxid, txns: 0 };
   }
 
   #seal(): void {
@@ -195,22 +206,34 @@ export class TxnLog {
         this.#awake = false;
         return;
       }
+      const startMs = this.#options.clock.nowMs();
       try {
         await this.#write(batch);
       } catch (error) {
         this.#fail(errorFrom(error));
         return;
       }
-      this.#release(batch.writer);
       this.#advance(batch.lastZxid);
+      this.#release(batch.writer);
+      this.#measure(batch, this.#options.clock.nowMs() - startMs);
     }
+  }
+
+  #measure(batch: Batch, durationMs: number): void {
+    this.metrics.syncMs.record(durationMs);
+    this.metrics.batchTxns.record(batch.txns);
+    const { slowSyncMs, logger } = this.#options;
+    if (durationMs <= slowSyncMs) return;
+    this.metrics.slowSyncs++;
+    logger.warn(
+      { durationMs, txns: batch.txns },
+      "the disk was slow to take transactions; writes wait for it",
+    );
   }
 
   async #write(batch: Batch): Promise<void> {
     const bytes = batch.writer.take();
     sealRecords(bytes, batch.opensFile ? LOG_HEADER_BYTES : 0);
-    this.#batches++;
-    this.#bytes += bytes.length;
     if (batch.opensFile) {
       await this.#openFile(bytes, batch.firstZxid);
       return;

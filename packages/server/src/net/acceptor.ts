@@ -5,7 +5,7 @@ import type { Socket, SocketHandler, Timer } from "@meerkat/runtime";
 import type { Engine } from "../requests/engine.ts";
 import type { Processor } from "../requests/processor.ts";
 import { ConnectThrottle } from "./connect-throttle.ts";
-import { Connection, type ConnectionHost } from "./connection.ts";
+import { type AnswerWord, Connection, type ConnectionHost } from "./connection.ts";
 import type { SessionBounds } from "./handshake.ts";
 import type { Limits } from "./limits.ts";
 
@@ -18,7 +18,7 @@ export interface AcceptorOptions {
   readonly processor: Processor;
   readonly limits: Limits;
   readonly bounds: SessionBounds;
-  answerWord(word: string): string | undefined;
+  readonly answerWord: AnswerWord;
   after(delayMs: number, callback: () => void): Timer;
   /** Monotonic ms now. */
   readonly nowMs: number;
@@ -100,8 +100,8 @@ export class Acceptor implements ConnectionHost {
     return connection;
   }
 
-  answerWord(word: string): string | undefined {
-    return this.#options.answerWord(word);
+  get answerWord(): AnswerWord {
+    return this.#options.answerWord;
   }
 
   after(delayMs: number, callback: () => void): Timer {

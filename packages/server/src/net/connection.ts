@@ -9,11 +9,20 @@ import type { Engine } from "../requests/engine.ts";
 import type { Processor } from "../requests/processor.ts";
 import type { DigestMd5Exchange } from "../requests/sasl-digest-md5.ts";
 import type { Session } from "../sessions/session.ts";
+import { Summary } from "../summary.ts";
 import { type Identity, SUPER_SCHEME } from "../tree/access.ts";
 import type { ConnectThrottle } from "./connect-throttle.ts";
 import { handshake, type SessionBounds } from "./handshake.ts";
 import { HeldOutput } from "./held-output.ts";
 import type { Limits } from "./limits.ts";
+
+/**
+ * The answer to the four-letter word that the input begins with; undefined when it is none, "incomplete" when
+ * its argument is yet to come.
+ */
+export type AnswerWord = (
+  input: Buffer,
+) => { readonly text: string | Promise<string> } | "incomplete" | undefined;
 
 /** What a connection needs of the server around it. */
 export interface ConnectionHost {
@@ -28,8 +37,7 @@ export interface ConnectionHost {
   readonly throttle: ConnectThrottle | undefined;
   /** Subject of the certificate whose owner may do everything. */
   readonly x509SuperUser: string | undefined;
-  /** The answer to a four-letter word, or undefined when the four bytes are none. */
-  answerWord(word: string): string | undefined;
+  readonly answerWord: AnswerWord;
   after(delayMs: number, callback: () => void): Timer;
   /** The connection got a session: the limit on time without one does not apply any more. */
   onSession(connection: Connection): void;
@@ -44,8 +52,8 @@ const JOIN_BYTES_MAX = 256 * 1024;
 const LINGER_MS = 2000;
 const WORD_BYTES = 4;
 
-/** `greeting` waits for four bytes, `handshake` for the ConnectRequest. */
-type State = "greeting" | "handshake" | "serving" | "closing" | "closed";
+/** `greeting` waits for four bytes, `answering` for the answer to a word, `handshake` for the ConnectRequest. */
+type State = "greeting" | "answering" | "handshake" | "serving" | "closing" | "closed";
 
 /** See the head of the file. */
 export class Connection implements Client, SocketHandler {
@@ -58,6 +66,11 @@ export class Connection implements Client, SocketHandler {
   lastOperation = 0;
   received = 0;
   sent = 0;
+  /** Of what was sent last: the zxid that it showed, when (monotonic ms), and how long its requests took, ms. */
+  lastZxid = 0;
+  lastResponseMs = 0;
+  lastLatencyMs = 0;
+  latency: Summary = new Summary();
   readonly #host: ConnectionHost;
   readonly #socket: Socket;
   readonly #decoder: FrameDecoder;
@@ -130,7 +143,8 @@ export class Connection implements Client, SocketHandler {
   }
 
   onEnd(): void {
-    this.closeSoon("the client closed its side");
+    // Scripts close their side behind the word; they are waiting for the answer all the same.
+    if (this.#state !== "answering") this.closeSoon("the client closed its side");
   }
 
   onClose(): void {
@@ -193,6 +207,7 @@ export class Connection implements Client, SocketHandler {
       this.#host.outstanding -= segment.replies;
       this.#host.largeBytes -= segment.largeBytes;
       counters.latency(nowMs - segment.arrivedMs, segment.replies);
+      if (segment.replies > 0) this.#noteResponse(segment.zxid, nowMs, nowMs - segment.arrivedMs);
       for (const frame of segment.frames) frames.push(frame);
     }
     if (frames.length > 0) {
@@ -210,15 +225,32 @@ export class Connection implements Client, SocketHandler {
       this.#first = Buffer.from(first);
       return undefined;
     }
+    const answer = this.#host.answerWord(first);
+    if (answer === "incomplete") {
+      this.#first = Buffer.from(first);
+      return undefined;
+    }
     this.#first = undefined;
-    const answer = this.#host.answerWord(first.toString("latin1", 0, WORD_BYTES));
     if (answer === undefined) {
       this.#state = "handshake";
       return first;
     }
-    this.#socket.write(Buffer.from(answer));
-    this.closeSoon("a four-letter word was answered");
+    this.#state = "answering";
+    if (typeof answer.text === "string") this.#tell(answer.text);
+    else {
+      answer.text.then(
+        (text) => this.#tell(text),
+        (error: unknown) => this.#fail(errorFrom(error)),
+      );
+    }
     return undefined;
+  }
+
+  /** Sends the answer to a four-letter word; that is all there is to such a connection. */
+  #tell(text: string): void {
+    if (this.#state !== "answering") return;
+    this.#socket.write(Buffer.from(text));
+    this.closeSoon("a four-letter word was answered");
   }
 
   /** Decodes and handles input in turns, each ended by sending or holding what it put out. */
@@ -335,6 +367,10 @@ export class Connection implements Client, SocketHandler {
     const zxid = engine.lastZxid;
     if (this.#held.isEmpty && zxid <= engine.durableZxid) {
       this.#host.largeBytes -= largeBytes;
+      if (replies > 0) {
+        engine.counters.latency(0, replies);
+        this.#noteResponse(zxid, engine.nowMs, 0);
+      }
       this.#write(frames);
       this.#endWhenSent();
       return;
@@ -342,6 +378,13 @@ export class Connection implements Client, SocketHandler {
     this.#held.hold({ zxid, frames, bytes, replies, arrivedMs: engine.nowMs, largeBytes });
     this.#host.outstanding += replies;
     this.#host.onHeld(this);
+  }
+
+  #noteResponse(zxid: number, nowMs: number, latencyMs: number): void {
+    this.lastZxid = zxid;
+    this.lastResponseMs = nowMs;
+    this.lastLatencyMs = latencyMs;
+    this.latency.record(latencyMs);
   }
 
   #write(frames: Buffer[]): void {

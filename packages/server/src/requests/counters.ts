@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the server counts about itself. Plain numbers: they are raised on hot paths.
 
+import { Summary } from "../summary.ts";
+
 const OPERATIONS_MAX = 128;
 
 /** Counters since the start or the last `srst`. */
@@ -17,15 +19,17 @@ export class ServerCounters {
   sessionlessExpired = 0;
   authFailed = 0;
   largeRequestsRejected = 0;
-  /** Replies that waited, and their waiting times in ms. */
+  /** Replies, and how long their requests took, ms: those that need not wait for the disk took none. */
   latencyCount = 0;
   latencySumMs = 0;
   latencyMinMs = 0;
   latencyMaxMs = 0;
   /** Requests by operation code; index 0 counts all codes outside 1…127, whatever clients send. */
   readonly operations: Float64Array = new Float64Array(OPERATIONS_MAX);
-  /** Watch events by type. */
-  readonly events: number[] = [];
+  /** Watches that each change fired, by type of event. */
+  readonly firedWatches: ReadonlyMap<number, Summary> = new Map(
+    [1, 2, 3, 4].map((type) => [type, new Summary()]),
+  );
 
   /** Notes a request. */
   request(type: number): void {

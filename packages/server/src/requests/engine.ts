@@ -236,7 +236,7 @@ export class Engine {
     writer.ustring(path);
     writer.endFrame(frame);
     const bytes = writer.take();
-    this.counters.events[type] = (this.counters.events[type] ?? 0) + watchers.size;
+    this.counters.firedWatches.get(type)?.record(watchers.size);
     this.counters.eventsSent += watchers.size;
     for (const watcher of watchers) {
       // Only connections register watches.
