@@ -99,10 +99,15 @@ export async function createEntry(
   const { client, runtime, root } = queue;
   const backoff = new Backoff({ initialMs: INITIAL_MS, maxMs: MAX_MS }, runtime.random);
   let inDoubt = false;
+  let isRootMissing = false;
   let rounds = 0;
   try {
     for (;;) {
       try {
+        if (isRootMissing) {
+          await client.ensurePath(root, { acl: queue.acl, ...scope.call });
+          isRootMissing = false;
+        }
         if (inDoubt) {
           const found = await findById(queue, id, scope.call);
           if (found.length > 0) return found;
@@ -113,7 +118,7 @@ export async function createEntry(
         if (isCodedError(error) && error.effect !== "none") inDoubt = true;
         if (scope.over) throw error;
         if (isZooKeeperError(error, "NO_NODE") && ++rounds <= ROOT_ROUNDS_MAX) {
-          await client.ensurePath(root, { acl: queue.acl, ...scope.call });
+          isRootMissing = true;
           continue;
         }
         if (!isPassing(client, error)) throw error;

@@ -240,12 +240,24 @@ export class Semaphore {
     const { layout, permits, acl } = this.#options;
     if (this.#rootReady || layout !== "kazoo" || typeof permits !== "number") return;
     const { path } = this;
-    await this.#client.ensurePath(parentPath(path), { acl, ...scope.call });
+    const persistently = {
+      idempotent: true,
+      attemptsMax: Number.POSITIVE_INFINITY,
+      signal: scope.signal,
+    } as const;
+    await this.#client.retry(
+      () => this.#client.ensurePath(parentPath(path), { acl, ...scope.call }),
+      persistently,
+    );
     try {
-      await this.#client.create(path, String(permits), { acl, idempotent: true, ...scope.call });
+      await this.#client.retry(
+        () => this.#client.create(path, String(permits), { acl, idempotent: true, ...scope.call }),
+        persistently,
+      );
     } catch (error) {
       if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
-      const stored = (await this.#client.get(path, scope.call)).data.toString();
+      const { data } = await this.#client.retry(() => this.#client.get(path, scope.call), persistently);
+      const stored = data.toString();
       // Other data is not about permits.
       if (/^\s*[+-]?\d+\s*$/.test(stored) && Number(stored) !== permits) {
         const message = `${path} has ${stored} permits, not ${permits}; delete it to change the number`;

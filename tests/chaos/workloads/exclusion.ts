@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Locks, read-write locks, semaphores and elections: never over-granted, everyone served.
 import type { ZooKeeperClient } from "@meerkat/client";
-import { type Hold, LeaderElection, LeaderLatch, Lock, ReadWriteLock, Semaphore } from "@meerkat/recipes";
+import {
+  type Hold,
+  isRecipeError,
+  LeaderElection,
+  LeaderLatch,
+  Lock,
+  ReadWriteLock,
+  Semaphore,
+} from "@meerkat/recipes";
 import { isCodedError, randomInt } from "@meerkat/runtime";
 import { FencedResource } from "../fenced-resource.ts";
 import type { History } from "../history.ts";
@@ -52,7 +60,14 @@ class Exclusion implements Workload {
     await repeat(this.#world, site, this.history, async (client, final) => {
       const isImpatient = !final && random.float() < IMPATIENT;
       const limits = isImpatient ? { timeoutMs: 20 + randomInt(random, PATIENCE_MAX_MS) } : {};
-      const { hold, kind } = await this.#take(client, site, limits);
+      const { hold, kind } = await this.#take(client, site, limits).catch((error: unknown) => {
+        // Waiters outlive lost connections and sessions: only their own limit or end makes them give up.
+        const isExplained = client !== site.client || (isImpatient && isRecipeError(error, "TIMEOUT"));
+        if (!isExplained) {
+          this.history.violation(`${site.name} was not served: ${error instanceof Error ? error.stack : ""}`);
+        }
+        throw error;
+      });
       try {
         const isForced = (): boolean => site.forced.has(hold.sessionId);
         await this.#resource.visit({ who: site.name, hold, kind, isForced }, STEPS, async () => {

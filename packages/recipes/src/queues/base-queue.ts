@@ -158,7 +158,11 @@ export abstract class BaseQueue<T> implements AsyncDisposable {
           return;
         } catch (error) {
           if (!isZooKeeperError(error, "NO_NODE")) throw error;
-          await this.#client.ensurePath(this.layout.entriesPath, scope.call);
+          await this.#client.retry(() => this.#client.ensurePath(this.layout.entriesPath, scope.call), {
+            idempotent: true,
+            attemptsMax: Number.POSITIVE_INFINITY,
+            signal: scope.signal,
+          });
         }
       }
     } catch (error) {
