@@ -62,6 +62,8 @@ export class Engine {
   wallMs = 0;
   /** Why writes are refused: the storage failed. */
   failure: Error | undefined;
+  /** While the whole state is being replaced, nothing changes it. */
+  isFrozen = false;
   readonly #clock: Clock;
   #storage: Storage | undefined;
   /** Nothing that shows a later state may leave; without a storage, no bound. */
@@ -119,6 +121,15 @@ export class Engine {
     for (const session of [...this.sessions.all()]) {
       if (!replica.timeouts.has(session.id)) this.sessions.remove(session);
     }
+  }
+
+  /** Goes on with another state, which is durable already. No connection may be open. */
+  replaceState(replica: Replica): void {
+    this.replica = replica;
+    this.tree = replica.tree;
+    this.#durableZxid = replica.lastZxid;
+    for (const session of [...this.sessions.all()]) this.sessions.remove(session);
+    for (const [id, timeoutMs] of replica.timeouts) this.sessions.add(id, timeoutMs);
   }
 
   /** Starts a turn: time stands still until the next one. */
@@ -185,7 +196,7 @@ export class Engine {
   /** Ends a session: its ephemerals go, their watches fire. */
   closeSession(session: Session, cxid: number): void {
     session.state = "closing";
-    if (this.failure !== undefined) {
+    if (this.failure !== undefined || this.isFrozen) {
       this.sessions.remove(session);
       return;
     }

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a request frame to its operation. One call handles one frame to its end: the reply, if any, is in the
 // engine's output when it returns.
-import { AuthPacket, ErrorCode, OpCode, SaslToken, WireFormatError, Xid } from "@meerkat/wire";
+import {
+  AuthPacket,
+  ErrorCode,
+  OpCode,
+  ReconfigRequest,
+  SaslToken,
+  WireFormatError,
+  Xid,
+} from "@meerkat/wire";
 import type { Identity } from "../tree/access.ts";
 import { getInt } from "../tree/big-endian.ts";
 import type { Authenticator } from "./authenticator.ts";
@@ -77,7 +85,9 @@ export class Processor {
     } catch (error) {
       if (!(error instanceof WireFormatError)) throw error;
       out.truncate(mark);
-      if (writeOperations.has(type)) engine.refuse(client.session.id, xid, ErrorCode.MARSHALLING_ERROR);
+      // ZooKeeper reads a reconfig before it gives out a transaction id, other writes after.
+      if (writeOperations.has(type) && type !== OpCode.reconfig)
+        engine.refuse(client.session.id, xid, ErrorCode.MARSHALLING_ERROR);
       engine.reply(xid, ErrorCode.MARSHALLING_ERROR);
       return "continue";
     }
@@ -164,6 +174,7 @@ export class Processor {
         return "continue";
       default: {
         // reconfig: a standalone server has no members to change.
+        ReconfigRequest.read(engine.reader);
         const err = engine.options.reconfigEnabled ? ErrorCode.UNIMPLEMENTED : ErrorCode.RECONFIG_DISABLED;
         engine.refuse(client.session.id, xid, err);
         engine.reply(xid, err);

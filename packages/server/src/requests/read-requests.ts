@@ -86,11 +86,11 @@ export function readAcl(engine: Engine, client: Client, xid: number): void {
   engine.endReply(frame);
 }
 
-/** sync: everything before it is in the tree already, so the path is echoed, whatever it is. */
+/** sync: everything before it is in the tree already, so the path is echoed, whatever it is, null too. */
 export function sync(engine: Engine, xid: number): void {
-  const record = PathRecord.read(engine.reader);
+  const path = engine.reader.ustring();
   const frame = engine.beginReply(xid, ErrorCode.OK);
-  PathRecord.write(engine.out, record);
+  engine.out.ustring(path);
   engine.endReply(frame);
 }
 

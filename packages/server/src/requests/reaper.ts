@@ -53,6 +53,10 @@ export class Reaper {
   #reap(left: string[]): void {
     const engine = this.#engine;
     if (engine.failure !== undefined) return;
+    if (engine.isFrozen) {
+      this.#wait(this.#options.checkIntervalMs, () => this.#reap([]));
+      return;
+    }
     engine.beginTurn();
     const paths = left.length > 0 ? left : this.#candidates();
     const group = Math.max(Math.floor((this.#options.perMinuteMax * GROUP_INTERVAL_MS) / MINUTE_MS), 1);

@@ -59,6 +59,17 @@ describe("resolveAcl", () => {
     for (const list of refused) expect(resolveAcl(defaultAccessPolicy, list, [bob])).toBeUndefined();
   });
 
+  it("takes a digest id apart as Java does: colons at its end count for nothing", () => {
+    for (const id of ["bob:hash", ":hash", "bob:hash:", "bob:hash::"]) {
+      const list = [{ permissions: 31, scheme: "digest", id }];
+      expect(resolveAcl(defaultAccessPolicy, list, []), id).toEqual(list);
+    }
+    for (const id of ["", ":", "bob:", "bob::hash"]) {
+      const list = [{ permissions: 31, scheme: "digest", id }];
+      expect(resolveAcl(defaultAccessPolicy, list, []), id).toBeUndefined();
+    }
+  });
+
   it("shows digests without their hash to those who may not administer", () => {
     expect(maskAcl([{ permissions: 1, scheme: "digest", id: "bob:hash" }])[0]?.id).toBe("bob:x");
   });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Quotas: znodes under /zookeeper/quota that limit the number and the bytes of the znodes below a path. Only
-// the arithmetic lives here; the tree keeps the text of the stats znodes in step.
+// the arithmetic lives here; the tree keeps the text of the stats znodes in step. As in ZooKeeper that text is
+// what counts: a path without a stats znode is not counted, and whoever writes one changes the count.
 
 /** Where quotas are kept. */
 export const QUOTA_ROOT = "/zookeeper/quota";
@@ -19,7 +20,9 @@ export interface QuotaLimits {
 export interface Quota {
   readonly path: string;
   limits: QuotaLimits;
-  /** Znodes at and below the path, and the bytes of their data. */
+  /** There is a stats znode; without one nothing is counted or enforced. */
+  isCounted: boolean;
+  /** Znodes at and below the path, and the bytes of their data, as the stats znode has them. */
   count: number;
   bytes: number;
 }
@@ -40,7 +43,7 @@ export function parseLimits(text: string): QuotaLimits {
 }
 
 /** The text of a stats znode. */
-export function statsText(quota: Quota): string {
+export function statsText(quota: { readonly count: number; readonly bytes: number }): string {
   return `count=${quota.count},bytes=${quota.bytes}`;
 }
 
@@ -86,7 +89,7 @@ export class QuotaTable {
       known.limits = limits;
       return known;
     }
-    const quota = { path, limits, count: 0, bytes: 0 };
+    const quota = { path, limits, isCounted: false, count: 0, bytes: 0 };
     this.#quotas.set(path, quota);
     return quota;
   }
@@ -110,9 +113,10 @@ export class QuotaTable {
   }
 }
 
-/** Whether a change would break a hard limit: the count first, then the bytes. */
+/** Whether a change would break a hard limit: the count first, then the bytes, these also by a smaller excess. */
 export function exceedsQuota(quota: Quota, addedCount: number, addedBytes: number): boolean {
+  if (!quota.isCounted) return false;
   const { countHard, bytesHard } = quota.limits;
-  if (addedCount > 0 && countHard > -1 && quota.count + addedCount > countHard) return true;
-  return bytesHard > -1 && addedBytes > 0 && quota.bytes + addedBytes > bytesHard;
+  if (addedCount !== 0 && countHard > -1 && quota.count + addedCount > countHard) return true;
+  return addedBytes !== 0 && bytesHard > -1 && quota.bytes + addedBytes > bytesHard;
 }

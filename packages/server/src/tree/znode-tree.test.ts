@@ -222,6 +222,13 @@ describe("ZnodeTree", () => {
     expect(bench.prepareCreate("/q/c")).toBe(ErrorCode.QUOTA_EXCEEDED);
     bench.apply(prepareDelete(bench.tree, { path: "/q/a", version: -1 }, context));
     expect(stats()).toBe("count=2,bytes=0");
+    // Above the limit by what a client wrote: a smaller excess is one too, and without stats nothing counts.
+    bench.apply(bench.set("/q/b", Buffer.from("12345")));
+    bench.apply(bench.set("/zookeeper/quota/q/zookeeper_stats", Buffer.from("count=1,bytes=99")));
+    expect(bench.set("/q/b", Buffer.from("1"))).toBe(ErrorCode.QUOTA_EXCEEDED);
+    const removal = { path: "/zookeeper/quota/q/zookeeper_stats", version: -1 };
+    bench.apply(prepareDelete(bench.tree, removal, context));
+    bench.apply(bench.set("/q/b", Buffer.from("1")));
   });
 });
 

@@ -14,7 +14,7 @@ import {
 } from "@meerkat/wire";
 import { type AccessPolicy, defaultAccessPolicy, isAllowed } from "./access.ts";
 import { type AclEntry, AclTable, BUILT_IN_ACL } from "./acl-table.ts";
-import { parseLimits, type Quota, QuotaTable, quotaTarget, statsPath, statsText } from "./quota-table.ts";
+import { parseLimits, QuotaTable, quotaTarget, statsPath, statsText } from "./quota-table.ts";
 import { type Watcher, WatchTable } from "./watch-table.ts";
 import type { ZnodeKind } from "./znode-kind.ts";
 import { NO_ROW, ROOT_ROW, ZnodeTable } from "./znode-table.ts";
@@ -193,6 +193,7 @@ export class ZnodeTree {
     this.table.remove(row);
     const target = quotaTarget(path);
     if (target?.part === "limits") this.quotas.delete(target.path);
+    else if (target?.part === "stats") this.#readStats(target.path);
   }
 
   /** Adds a znode as it is: from a snapshot, a create, or an undone delete. */
@@ -252,7 +253,7 @@ export class ZnodeTree {
 
   /** Counts all quotas anew: after recovery. */
   recountQuotas(): void {
-    for (const quota of this.quotas.all()) this.#recount(quota);
+    for (const { path } of this.quotas.all()) this.#recount(path);
   }
 
   #addBuiltIns(): void {
@@ -301,6 +302,8 @@ export class ZnodeTree {
       aversion: 0,
     });
     this.#touchParent(parent, isNewer, txn.parentCVersion, header.zxid);
+    const target = quotaTarget(path);
+    if (target?.part === "stats") this.#recount(target.path);
     if (this.watches.active) {
       this.#events.push({ type: EventType.nodeCreated, path, acl: this.acl(row) });
       this.#events.push({
@@ -381,40 +384,52 @@ export class ZnodeTree {
 
   #countInQuota(path: string, count: number, bytes: number): void {
     const quota = this.quotas.covering(path);
-    if (quota === undefined) return;
+    if (quota === undefined || !quota.isCounted) return;
     quota.count += count;
     quota.bytes += bytes;
-    this.#writeStats(quota);
+    this.#writeStats(quota.path, quota);
   }
 
   /** Follows a create or change of a limits or stats znode. */
   #quotaChanged(path: string, data: Uint8Array | null): void {
-    if (!path.startsWith("/zookeeper/")) return;
     const target = quotaTarget(path);
     if (target === undefined) return;
     if (target.part === "limits") {
       this.quotas.set(target.path, parseLimits(Buffer.from(data ?? []).toString()));
     }
-    const quota = this.quotas.get(target.path);
-    if (quota !== undefined) this.#recount(quota);
+    this.#readStats(target.path);
   }
 
-  #recount(quota: Quota): void {
-    quota.count = 0;
-    quota.bytes = 0;
-    const top = this.table.findText(quota.path);
+  /** Takes over what the stats znode of a path says. */
+  #readStats(path: string): void {
+    const quota = this.quotas.get(path);
+    if (quota === undefined) return;
+    const row = this.table.findText(statsPath(path));
+    quota.isCounted = row !== NO_ROW;
+    if (row === NO_ROW) return;
+    const { count, bytes } = parseLimits(Buffer.from(this.table.data(row) ?? []).toString());
+    quota.count = count;
+    quota.bytes = bytes;
+  }
+
+  /** Counts what is at and below a path, and writes it into its stats znode. */
+  #recount(path: string): void {
+    let count = 0;
+    let bytes = 0;
+    const top = this.table.findText(path);
     if (top !== NO_ROW) {
       for (const row of this.descendants(top)) {
-        quota.count++;
-        quota.bytes += this.table.dataLength(row);
+        count++;
+        bytes += this.table.dataLength(row);
       }
     }
-    this.#writeStats(quota);
+    this.#writeStats(path, { count, bytes });
+    this.#readStats(path);
   }
 
-  #writeStats(quota: Quota): void {
-    const row = this.table.findText(statsPath(quota.path));
-    if (row !== NO_ROW) this.table.replaceData(row, Buffer.from(statsText(quota)));
+  #writeStats(path: string, stats: { readonly count: number; readonly bytes: number }): void {
+    const row = this.table.findText(statsPath(path));
+    if (row !== NO_ROW) this.table.replaceData(row, Buffer.from(statsText(stats)));
   }
 
   /** The row and all below it, parents first. */
