@@ -62,7 +62,7 @@ export class EmbeddedZooKeeper implements AsyncDisposable {
   }
 }
 
-/** Starts a server on a free port of 127.0.0.1. */
+/** Starts a server on a free port of 127.0.0.1 that answers all four-letter words. */
 export async function startEmbeddedZooKeeper(
   options: EmbeddedZooKeeperOptions = {},
 ): Promise<EmbeddedZooKeeper> {
@@ -70,6 +70,6 @@ export async function startEmbeddedZooKeeper(
   const directory = durable === true ? await scratchDir() : undefined;
   const store = directory === undefined ? { memory: true } : { dataDir: directory.path };
   const start = (port: number): Promise<EmbeddedServer> =>
-    EmbeddedServer.start({ ...store, ...timeouts, tickTimeMs, port });
+    EmbeddedServer.start({ ...store, ...timeouts, tickTimeMs, port, fourLetterWords: "*" });
   return new EmbeddedZooKeeper(await start(0), start, directory);
 }

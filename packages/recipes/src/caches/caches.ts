@@ -12,7 +12,7 @@ export class NodeCache extends ZnodeCache {
   }
 
   /** Resolves with the first exact state. Rejects with `TIMEOUT`, `ABORTED`, or as the client does. */
-  static open(
+  static async open(
     client: ZooKeeperClient,
     path: string,
     options: CacheOptions & WaitOptions = {},
@@ -36,7 +36,7 @@ export class ChildrenCache extends ZnodeCache {
   }
 
   /** Resolves with the first exact state. Rejects with `TIMEOUT`, `ABORTED`, or as the client does. */
-  static open(
+  static async open(
     client: ZooKeeperClient,
     path: string,
     options: CacheOptions & WaitOptions = {},
@@ -62,7 +62,7 @@ export class TreeCache extends ZnodeCache {
   }
 
   /** Resolves with the first exact state. Rejects with `TIMEOUT`, `ABORTED`, `LIMIT`, or as the client does. */
-  static open(
+  static async open(
     client: ZooKeeperClient,
     path: string,
     options: TreeCacheOptions & WaitOptions = {},
