@@ -19,15 +19,6 @@ import { converse } from "./plain-text.ts";
 
 const nothing = Buffer.alloc(0);
 
-/** The ConnectRequest of a new session. */
-function newSessionFrame(): Buffer {
-  const connect = Buffer.alloc(48);
-  connect.writeInt32BE(44, 0);
-  connect.writeInt32BE(30_000, 16);
-  connect.writeInt32BE(16, 28);
-  return connect;
-}
-
 /** The disk, whose writes wait for `gate`. */
 function gatedFiles(gate: () => Promise<void>): FileStore {
   return {
@@ -198,7 +189,7 @@ describe("limits", () => {
     await using first = await RawClient.connect(server);
     await using second = await RawClient.connect(server);
     const third = await RawClient.open(server);
-    third.sendBytes(newSessionFrame());
+    third.sendConnect();
     await third.untilClosed();
     expect([first.closed, second.closed, third.session]).toEqual([false, false, undefined]);
   });

@@ -127,7 +127,11 @@ describe("zoo.cfg", () => {
     await client.create("/a");
     expect(await converse(server, "conf")).toContain("maxClientCnxns=60\nminSessionTimeout=1000\n");
     const port = server.adminPort as number;
-    expect(await fetchJson(port, "/commands/snapshot")).toMatchObject({ last_zxid: "0x2", error: null });
+    const authorization = "digest root:secret";
+    const response = await fetch(`http://127.0.0.1:${port}/commands/snapshot?streaming=false`, {
+      headers: { authorization },
+    });
+    expect(await response.json()).toMatchObject({ last_zxid: "0x2", error: null });
     expect(await fetchJson(port, "/commands/lsnp")).toMatchObject({ zxid: "2" });
   });
 });

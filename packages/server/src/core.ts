@@ -51,10 +51,12 @@ export class ServerCore {
   readonly options: ResolvedServerOptions;
   readonly engine: Engine;
   readonly acceptor: Acceptor;
+  readonly authenticator: Authenticator;
   /** Undefined in memory mode. */
   readonly storage: DiskStorage | undefined;
   readonly startedMs: number;
   readonly #reaper: Reaper;
+  #isRestoring = false;
   #retreat: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -69,9 +71,10 @@ export class ServerCore {
     this.engine = engine;
     this.storage = storage;
     this.startedMs = runtime.clock.nowMs();
+    this.authenticator = new Authenticator(options, runtime.random);
     this.acceptor = new Acceptor({
       engine,
-      processor: new Processor(engine, new Authenticator(options, runtime.random)),
+      processor: new Processor(engine, this.authenticator),
       limits,
       bounds: { minTimeoutMs: minSessionTimeoutMs, maxTimeoutMs: maxSessionTimeoutMs },
       answerWord,
@@ -141,6 +144,45 @@ export class ServerCore {
     await this.#retreat;
     const { failure, replica } = this.engine;
     await this.storage?.close(failure === undefined ? replica : undefined);
+  }
+
+  /**
+   * Puts the state of a snapshot in place of the present one. All connections go; the sessions that the snapshot
+   * knows live on, the others are expired. The new state counts as later than everything that clients have seen,
+   * so they come back without trouble. Resolves with its zxid; rejects, with the old state in place, when the
+   * snapshot is damaged.
+   */
+  async restore(chunks: AsyncIterable<Uint8Array>): Promise<number> {
+    const { engine, storage, acceptor } = this;
+    if (storage === undefined) throw new Error("a server without a data directory cannot be restored");
+    if (engine.failure !== undefined) throw engine.failure;
+    if (this.#isRestoring) throw new Error("another snapshot is being restored");
+    this.#isRestoring = true;
+    const replica = engine.newReplica();
+    const snapshotZxid = await storage.importSnapshot(chunks, replica).catch((error: unknown) => {
+      this.#isRestoring = false;
+      throw error;
+    });
+    engine.isFrozen = true;
+    acceptor.suspend();
+    try {
+      replica.finishRecovery(Math.max(snapshotZxid, engine.lastZxid + 1));
+      await storage.replaceState(replica);
+      engine.replaceState(replica);
+    } catch (error) {
+      // Sessions may have ended meanwhile without a record: only the files know the state now.
+      this.#retreat ??= this.#fail(errorFrom(error));
+      throw error;
+    } finally {
+      engine.isFrozen = false;
+      this.#isRestoring = false;
+    }
+    if (this.#closing === undefined) acceptor.resume();
+    this.options.runtime.logger.warn(
+      { zxid: `0x${engine.lastZxid.toString(16)}`, znodes: engine.tree.table.count },
+      "the state was replaced by a snapshot",
+    );
+    return engine.lastZxid;
   }
 
   /**

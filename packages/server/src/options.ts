@@ -7,6 +7,7 @@ import {
   resolveRuntime,
   type TlsServerOptions,
 } from "@meerkat/runtime";
+import type { GuardOptions } from "./admin/guarded-commands.ts";
 import type { PurgeOptions } from "./log/index.ts";
 import { defaultLimits, type Limits } from "./net/limits.ts";
 import { defaultReaperOptions, type ReaperOptions } from "./requests/reaper.ts";
@@ -26,6 +27,9 @@ export interface HttpListenerOptions {
   /** Default 0: a free port. */
   readonly port?: number | undefined;
 }
+
+/** The listener of HTTP commands. */
+export interface AdminOptions extends HttpListenerOptions, GuardOptions {}
 
 /** Options of `EmbeddedServer.start`. */
 export interface EmbeddedServerOptions {
@@ -72,7 +76,7 @@ export interface EmbeddedServerOptions {
   /** Four-letter words that are answered, or `*` for all. `srvr` always is. Default only that. */
   readonly fourLetterWords?: readonly string[] | "*" | undefined;
   /** The AdminServer's HTTP commands. Default off. */
-  readonly admin?: HttpListenerOptions | undefined;
+  readonly admin?: AdminOptions | undefined;
   /** Metrics in Prometheus' text format at /metrics. Default off. */
   readonly metrics?: HttpListenerOptions | undefined;
   /** Transactions between snapshots. Default 100,000. */

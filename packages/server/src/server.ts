@@ -124,7 +124,7 @@ async function bind(
   return {
     plain,
     secure,
-    admin: await http(admin, adminHandler(status)),
+    admin: await http(admin, adminHandler(status, admin ?? {})),
     metrics: await http(metrics, metricsHandler(status)),
   };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The AdminServer's commands: GET /commands/NAME answers JSON with ZooKeeper's keys. It asks nobody who they
-// are, so it listens on loopback unless told otherwise.
+// The AdminServer's commands: GET /commands/NAME answers JSON with ZooKeeper's keys. Most of them ask nobody who
+// they are, so it listens on loopback unless told otherwise.
+import { GuardedCommands, type GuardOptions } from "./guarded-commands.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-host.ts";
 import { hex, SERVER_VERSION, type ServerStatus } from "./server-status.ts";
 
@@ -151,12 +152,6 @@ const commands: Readonly<Record<string, Command>> = {
     ),
   }),
   watches_by_path: watchesByPath,
-  async snapshot(status) {
-    const { storage } = status.core;
-    if (storage === undefined) throw new Error("there is no data directory to write a snapshot to");
-    const info = await storage.takeSnapshot();
-    return { last_zxid: hex(info.zxid) };
-  },
 };
 
 const aliases: Readonly<Record<string, string>> = {
@@ -174,6 +169,8 @@ const aliases: Readonly<Record<string, string>> = {
   srvr: "server_stats",
   srst: "stat_reset",
   stat: "stats",
+  rest: "restore",
+  shed: "shed_connections",
   snap: "snapshot",
   wchs: "watch_summary",
   wchc: "watches",
@@ -184,7 +181,8 @@ const aliases: Readonly<Record<string, string>> = {
 const alwaysAnswered: ReadonlySet<string> = new Set(["configuration", "environment", "is_read_only", "ruok"]);
 
 function page(): HttpResponse {
-  const items = Object.keys(commands)
+  const items = [...Object.keys(commands), "restore", "shed_connections", "snapshot"]
+    .sort()
     .map((name) => `<a href="/commands/${name}">${name}</a><br/>`)
     .join("\n");
   return {
@@ -194,11 +192,9 @@ function page(): HttpResponse {
   };
 }
 
-async function run(status: ServerStatus, request: HttpRequest): Promise<Fields> {
-  const asked = request.path.replace(/^\/commands\/?/, "");
-  const name = Object.hasOwn(aliases, asked) ? (aliases[asked] as string) : asked;
+async function run(status: ServerStatus, request: HttpRequest, name: string): Promise<Fields> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command === undefined) return { command: asked, error: `Unknown command: ${asked}` };
+  if (command === undefined) return { command: name, error: `Unknown command: ${name}` };
   if (!status.isServing && !alwaysAnswered.has(name)) {
     return { command: name, error: "This ZooKeeper instance is not currently serving requests" };
   }
@@ -210,13 +206,18 @@ async function run(status: ServerStatus, request: HttpRequest): Promise<Fields> 
 }
 
 /** Handles `/commands` and `/commands/NAME`. */
-export function adminHandler(status: ServerStatus): HttpHandler {
+export function adminHandler(status: ServerStatus, guard: GuardOptions): HttpHandler {
+  const guarded = new GuardedCommands(status, guard);
   return async (request) => {
     if (request.path === "/commands" || request.path === "/commands/") return page();
     if (!request.path.startsWith("/commands/")) {
       return { status: 404, contentType: "text/plain", body: "see /commands\n" };
     }
-    const body = `${JSON.stringify(await run(status, request), null, 2)}\n`;
+    const asked = request.path.slice("/commands/".length);
+    const name = Object.hasOwn(aliases, asked) ? (aliases[asked] as string) : asked;
+    const response = status.isServing ? guarded.run(name, request) : undefined;
+    if (response !== undefined) return response;
+    const body = `${JSON.stringify(await run(status, request, name), null, 2)}\n`;
     return { status: 200, contentType: "application/json", body };
   };
 }

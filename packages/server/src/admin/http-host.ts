@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP as the admin endpoints need it: GET and POST of small bodies. Behind an interface, so that the commands
+// HTTP as the admin endpoints need it: GET and POST. Behind an interface, so that the commands
 // are tested without a socket.
 
-/** A request, its body read. */
+/** A request. */
 export interface HttpRequest {
   readonly method: string;
   /** Path without the query. */
   readonly path: string;
   readonly query: URLSearchParams;
   readonly authorization: string | undefined;
+  /** Address of the peer itself, whatever proxies say. */
+  readonly remoteAddress: string;
+  readonly contentType: string | undefined;
+  /** What is not read is thrown away. */
+  readonly body: AsyncIterable<Uint8Array>;
 }
 
 export interface HttpResponse {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Streamed when it comes in pieces. */
+  readonly body: string | Buffer | AsyncIterable<Uint8Array>;
 }
 
 /** Answers one request. A rejection becomes a 500. */

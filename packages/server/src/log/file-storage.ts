@@ -10,6 +10,7 @@ import { lockDirectories } from "./directory-lock.ts";
 import { listLogs, listSnapshots, VERSION_DIRECTORY } from "./file-names.ts";
 import { purge } from "./purge.ts";
 import { type Recovered, recoverState } from "./recovery.ts";
+import { importSnapshot, readSnapshotBytes, type SnapshotBytes, type SnapshotSink } from "./restore.ts";
 import { mergeSnapshot } from "./snapshot-merge.ts";
 import { writeSnapshot } from "./snapshot-writer.ts";
 import { StorageError } from "./storage-error.ts";
@@ -50,6 +51,15 @@ export interface DiskStorage extends Storage {
   takeSnapshot(): Promise<SnapshotInfo>;
   /** What the files take up, bytes. Room that a log claimed ahead counts, as in ZooKeeper. */
   sizes(): Promise<DirectorySizes>;
+  /** The bytes of the snapshot of a zxid. */
+  readSnapshot(zxid: number): Promise<SnapshotBytes>;
+  /** Reads a snapshot from elsewhere into `sink`; resolves with the highest zxid in it. */
+  importSnapshot(chunks: AsyncIterable<Uint8Array>, sink: SnapshotSink): Promise<number>;
+  /**
+   * Makes `source`, which must be later than all that was appended, the state that the next start finds. Nothing
+   * may be appended until this settles; when it rejects, the old state is still in place.
+   */
+  replaceState(source: SnapshotSource): Promise<void>;
 }
 
 /** Opens a directory for exclusive use. Rejects when it is locked or its layout is wrong. */
@@ -192,6 +202,26 @@ class FileStorage implements DiskStorage {
     const snapshotBytes = await this.#sizeOf(snapshotDirectory);
     const logBytes = logDirectory === snapshotDirectory ? snapshotBytes : await this.#sizeOf(logDirectory);
     return { snapshotBytes, logBytes };
+  }
+
+  readSnapshot(zxid: number): Promise<SnapshotBytes> {
+    return readSnapshotBytes(this.#files, this.#directories.snapshotDirectory, zxid);
+  }
+
+  importSnapshot(chunks: AsyncIterable<Uint8Array>, sink: SnapshotSink): Promise<number> {
+    return importSnapshot(this.#files, this.#directories.snapshotDirectory, chunks, sink);
+  }
+
+  async replaceState(source: SnapshotSource): Promise<void> {
+    while (this.#snapshotWork !== undefined) await this.#snapshotWork;
+    const log = this.#log;
+    if (log === undefined || this.#closing !== undefined) throw closed(this.#options.dataDir);
+    await log.flush();
+    await writeSnapshot(this.#files, this.#directories.snapshotDirectory, source);
+    log.skipTo(source.lastZxid);
+    this.#txns = 0;
+    this.#bytes = 0;
+    this.#noteSnapshot(source.lastZxid);
   }
 
   async #sizeOf(directory: string): Promise<number> {

@@ -156,6 +156,13 @@ export class TxnLog {
     this.#rolls = true;
   }
 
+  /** A snapshot of `zxid` was put in place of all that was appended; the next transaction begins a new file. */
+  skipTo(zxid: number): void {
+    this.roll();
+    this.#appendedZxid = zxid;
+    this.#durableZxid = zxid;
+  }
+
   /** Resolves when all that was appended so far is durable; rejects when it will not be. */
   flush(): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
