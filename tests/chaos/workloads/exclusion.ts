@@ -35,22 +35,28 @@ type Take = (
   limits: { readonly timeoutMs?: number | undefined },
 ) => Promise<Taken>;
 
+interface ExclusionOptions {
+  readonly take: Take;
+  /** Default 1. */
+  readonly permits?: number | undefined;
+  /** Where holders count, under the protection of `fence()` alone. */
+  readonly counterPath?: string | undefined;
+  /** What a contender does when it has been served for the last time. */
+  readonly finish?: ((client: ZooKeeperClient) => Promise<void>) | undefined;
+}
+
 /** A workload of acquiring, using a fenced resource and releasing. */
 class Exclusion implements Workload {
   readonly history: History;
   readonly #world: World;
   readonly #resource: FencedResource;
-  readonly #take: Take;
+  readonly #options: ExclusionOptions;
   readonly #count: FencedCounter | undefined;
 
-  constructor(
-    world: World,
-    history: History,
-    options: { take: Take; permits?: number; counterPath?: string },
-  ) {
+  constructor(world: World, history: History, options: ExclusionOptions) {
     this.history = history;
     this.#world = world;
-    this.#take = options.take;
+    this.#options = options;
     this.#resource = new FencedResource(history, options.permits ?? 1);
     if (options.counterPath !== undefined) this.#count = new FencedCounter(history, options.counterPath);
   }
@@ -60,7 +66,7 @@ class Exclusion implements Workload {
     await repeat(this.#world, site, this.history, async (client, final) => {
       const isImpatient = !final && random.float() < IMPATIENT;
       const limits = isImpatient ? { timeoutMs: 20 + randomInt(random, PATIENCE_MAX_MS) } : {};
-      const { hold, kind } = await this.#take(client, site, limits).catch((error: unknown) => {
+      const { hold, kind } = await this.#options.take(client, site, limits).catch((error: unknown) => {
         // Waiters outlive lost connections and sessions: only their own limit or end makes them give up.
         const isExplained = client !== site.client || (isImpatient && isRecipeError(error, "TIMEOUT"));
         if (!isExplained) {
@@ -78,6 +84,7 @@ class Exclusion implements Workload {
         await hold.release();
       }
     });
+    await this.#options.finish?.(site.client);
   }
 
   async settle(client: ZooKeeperClient): Promise<void> {
@@ -177,6 +184,8 @@ export function electionWorkload(world: World, history: History): Workload {
 export function latchWorkload(world: World, history: History): Workload {
   const latch = perClient((client) => new LeaderLatch(client, "/chaos/latch"));
   return new Exclusion(world, history, {
+    // It would stand, and lead, on and on.
+    finish: (client) => latch(client).close(),
     take: async (client, site, limits) => {
       const own = latch(client);
       // One whose process "died" stands no more.

@@ -12,6 +12,7 @@ import {
   isZooKeeperError,
   joinPath,
   type PersistentWatch,
+  parentPath,
   type Stat,
   type WatchEvent,
   type ZooKeeperClient,
@@ -53,6 +54,11 @@ export class Mirror {
   readonly #onWatch = (event: WatchEvent): void => this.#onEvent(event);
   readonly #dirtyNodes = new Set<string>();
   readonly #dirtyLists = new Set<string>();
+  /**
+   * Parents of which a child may be missing: their list, or a znode of it, was to be read and is not known to
+   * have been. Their pzxid says nothing then, since the stat of a parent may be newer than its children.
+   */
+  readonly #unsureLists = new Set<string>();
   /** Everything is to be compared; `first` without delay. */
   #compareAll: "first" | "again" | undefined = "first";
   /** No comparison since the last gap. */
@@ -123,12 +129,14 @@ export class Mirror {
       return;
     } else if (type === "childrenChanged") {
       this.#dirtyLists.add(path);
+      this.#unsureLists.add(path);
     } else if (type === "deleted" && !(path === root && this.#isRecursive !== true)) {
       // Needs no read: whatever is read of it from now on is of a later life. The ancestors' events cover it.
       this.table.remove(path);
       this.#dirtyNodes.delete(path);
     } else {
       this.#dirtyNodes.add(path);
+      if (type === "created") this.#unsureLists.add(parentPath(path));
     }
     this.#ask();
   }
@@ -182,6 +190,7 @@ export class Mirror {
     const { runtime, showAfterMs, onShow } = this.#options;
     const nowMs = runtime.clock.nowMs();
     const isExact = !this.#hasWork && !this.#gap && this.#isConnected;
+    if (isExact) this.#unsureLists.clear();
     // With nothing marked the table is the state at the last answer. Under a steady stream of changes that
     // moment may never come; then it is shown as it is after a while.
     if (!isExact && (this.#gap || nowMs - this.#shownAtMs < showAfterMs)) return;
@@ -242,6 +251,7 @@ export class Mirror {
 
   #readNode(path: string): void {
     const { client, root } = this.#options;
+    if (this.table.get(path) === undefined) this.#unsureLists.add(parentPath(path));
     this.#pool.add(() =>
       client.get(path, this.#reading()).then(
         ({ data, stat }) => this.#take(path, data, stat),
@@ -262,6 +272,7 @@ export class Mirror {
 
   #readList(path: string): void {
     const { client } = this.#options;
+    this.#unsureLists.add(path);
     this.#pool.add(() =>
       client.children(path, this.#reading()).then(
         ({ children }) => this.#takeList(path, children),
@@ -295,7 +306,7 @@ export class Mirror {
         if (stat.mzxid !== mzxid) this.#readNode(path);
         if (this.#depth(path) >= depthMax) return;
         for (const name of this.table.names(path)) this.#compare(joinPath(path, name));
-        if (stat.pzxid === pzxid) return;
+        if (stat.pzxid === pzxid && !this.#unsureLists.has(path)) return;
         if (stat.mzxid === mzxid) this.table.set({ ...known, stat });
         this.#readList(path);
       }),
