@@ -10,7 +10,7 @@ import {
   type WatchEvent,
   type ZooKeeperClient,
 } from "@meerkat/client";
-import type { InstanceCodec } from "../registry/instance-codec.ts";
+import type { InstanceDecoder } from "../registry/instance-codec.ts";
 import type { MemberTable } from "./member-table.ts";
 
 /** Reads in flight at once while a whole list is read. */
@@ -20,7 +20,7 @@ const READS_MAX = 64;
 export interface MemberReaderOptions {
   readonly client: ZooKeeperClient;
   readonly root: string;
-  readonly codec: InstanceCodec;
+  readonly codec: InstanceDecoder;
   readonly table: MemberTable;
   /** Called when something got out of date. */
   readonly onDirty: () => void;

@@ -17,6 +17,8 @@ interface Member {
   readonly endpoints: readonly Endpoint[];
   /** Why it could not be understood. */
   readonly problem: string | undefined;
+  /** Set for one that weighs others. */
+  readonly factorOf: ((endpoint: Endpoint) => number) | undefined;
 }
 
 /** One endpoint as claimed by one member. */
@@ -32,6 +34,8 @@ export class MemberTable {
   /** What `take` last gave out, in order of appearance. */
   readonly #published = new Map<string, Endpoint>();
   readonly #touched = new Set<string>();
+  /** Members that weigh others. */
+  readonly #weighing = new Set<Member>();
   #bad = 0;
 
   /** Znodes known, whatever they are. */
@@ -75,7 +79,10 @@ export class MemberTable {
     const { czxid, mzxid } = stat;
     const endpoints = decoded.kind === "member" ? decoded.endpoints : [];
     const problem = decoded.kind === "bad" ? decoded.reason : undefined;
-    const member: Member = { path, czxid, mzxid, endpoints, problem };
+    const factorOf =
+      decoded.kind === "weights" ? (endpoint: Endpoint) => decoded.factorOf(endpoint) : undefined;
+    const member: Member = { path, czxid, mzxid, endpoints, problem, factorOf };
+    if (factorOf !== undefined) this.#weigh(() => this.#weighing.add(member));
     this.#members.set(path, member);
     if (problem !== undefined) this.#bad++;
     for (const endpoint of endpoints) {
@@ -94,6 +101,7 @@ export class MemberTable {
     if (member === undefined) return;
     this.#members.delete(path);
     if (member.problem !== undefined) this.#bad--;
+    if (member.factorOf !== undefined) this.#weigh(() => this.#weighing.delete(member));
     for (const endpoint of member.endpoints) {
       const key = endpointKey(endpoint);
       const left = (this.#claims.get(key) ?? []).filter((claim) => claim.member !== member);
@@ -124,7 +132,7 @@ export class MemberTable {
     const held: string[] = [];
     for (const key of this.#touched) {
       const before = this.#published.get(key);
-      const after = youngest(this.#claims.get(key));
+      const after = this.#weighed(youngest(this.#claims.get(key)));
       if (after === undefined) {
         if (before === undefined) continue;
         if (hold) {
@@ -147,6 +155,26 @@ export class MemberTable {
     const endpoints = same ? previous.endpoints : Object.freeze([...this.#published.values()]);
     const set: EndpointSet = Object.freeze({ version: previous.version + 1, endpoints, stale });
     return { added, removed, changed, set, previous };
+  }
+
+  /** Changes who weighs others: any endpoint's weight may then be another. */
+  #weigh(change: () => void): void {
+    change();
+    for (const key of this.#claims.keys()) this.#touched.add(key);
+  }
+
+  /** The endpoint with its weight times all factors; undefined when one of them hides it. */
+  #weighed(endpoint: Endpoint | undefined): Endpoint | undefined {
+    if (endpoint === undefined || this.#weighing.size === 0) return endpoint;
+    let weight = endpoint.weight;
+    for (const { factorOf } of this.#weighing) {
+      const factor = factorOf?.(endpoint) ?? 1;
+      if (factor < 0) return undefined;
+      weight *= factor;
+    }
+    // Factors that multiply beyond all numbers must not take a server away.
+    if (weight === endpoint.weight || !Number.isFinite(weight)) return endpoint;
+    return Object.freeze({ ...endpoint, weight });
   }
 }
 

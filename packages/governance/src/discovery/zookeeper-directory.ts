@@ -15,7 +15,7 @@ import {
 import type { Directory, DirectoryListener, DirectoryStatus } from "../directory.ts";
 import type { DirectoryChange, Endpoint, EndpointSet } from "../endpoint.ts";
 import { GovernanceError } from "../errors.ts";
-import type { InstanceCodec } from "../registry/instance-codec.ts";
+import type { InstanceDecoder } from "../registry/instance-codec.ts";
 import { seedCodec } from "../registry/seed-codec.ts";
 import { CacheWriter, cachedEndpoints, cacheText, type DirectoryCache } from "./directory-cache.ts";
 import { MemberReader } from "./member-reader.ts";
@@ -27,7 +27,7 @@ export interface ZooKeeperDirectoryOptions {
   /** The znode whose children are the instances; default "/rpc". It need not exist yet. */
   readonly root?: string | undefined;
   /** The layout; default the seed's. */
-  readonly codec?: InstanceCodec | undefined;
+  readonly codec?: InstanceDecoder | undefined;
   readonly runtime?: Partial<Runtime> | undefined;
   /** Time in which changes are gathered into one, ms; default 20. The half of it is random. */
   readonly coalesceMs?: number | undefined;

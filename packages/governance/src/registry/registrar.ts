@@ -89,7 +89,8 @@ export class Registrar implements AsyncDisposable {
    */
   async register(instance: InstanceFields, options: RegisterOptions = {}): Promise<Registration> {
     if (this.#closed) throw new GovernanceError("the registrar is closed", { code: "CLOSED" });
-    const identity = instanceIdentity(instance);
+    const { codec } = this.#shared;
+    const identity = codec.identity?.(instance) ?? instanceIdentity(instance);
     if (this.#registrations.has(identity)) {
       throw new GovernanceError(
         `the instance (${identity}) is already registered here under ${this.root}: close that registration, or use update`,

@@ -6,10 +6,12 @@
 // deleted and made again.
 import { type ClientState, isZooKeeperError, joinPath, type Stat, type WatchEvent } from "@meerkat/client";
 import { Backoff, type Deferred, deferred, Emitter, sleep, withTimeout } from "@meerkat/runtime";
-import { GovernanceError } from "../errors.ts";
+import { GovernanceError, isGovernanceError } from "../errors.ts";
 import { type InstanceFields, instanceIdentity } from "./instance.ts";
-import type { EncodedInstance } from "./instance-codec.ts";
+import type { EncodeContext, EncodedInstance } from "./instance-codec.ts";
+import { makeRoot } from "./member-root.ts";
 import type { ScannedMember } from "./member-scan.ts";
+import { takeName } from "./named-member.ts";
 import type { RegisterOptions, RegistrarShared } from "./registrar.ts";
 import { isHopeless, Withdrawal } from "./withdrawal.ts";
 
@@ -32,6 +34,7 @@ const PEACE_MS = 10_000;
 /** A registered instance. Made by `Registrar.register`. */
 export class Registration implements AsyncDisposable {
   readonly #shared: RegistrarShared;
+  readonly #context: EncodeContext;
   readonly #identity: string;
   readonly #onGone: () => void;
   readonly #emitter: Emitter<RegistrationState>;
@@ -67,8 +70,9 @@ export class Registration implements AsyncDisposable {
     const { client, codec, runtime } = shared;
     this.#shared = shared;
     this.#instance = instance;
-    this.#encoded = codec.encode(instance);
-    this.#identity = instanceIdentity(instance);
+    this.#context = { root: shared.root, registeredAtMs: runtime.clock.wallMs() };
+    this.#encoded = codec.encode(instance, this.#context);
+    this.#identity = this.#identityOf(instance);
     this.#onGone = onGone;
     this.#emitter = new Emitter((error) =>
       runtime.logger.error({ error }, "a listener of a registration threw"),
@@ -100,7 +104,8 @@ export class Registration implements AsyncDisposable {
 
   /**
    * Publishes other metadata in the same znode: its data is set, so that no watcher sees the instance
-   * leave. `changes` are laid over the present fields; a key of value undefined is dropped. Resolves when
+   * leave. Where a layout keeps the information in the znode's name, another znode is made before the old
+   * one goes. `changes` are laid over the present fields; a key of value undefined is dropped. Resolves when
    * ZooKeeper has it; after a timeout or an abort it is still brought about. Rejects with
    * `INVALID_INSTANCE` when it would become another instance (another id or, without one, another
    * address), and `CLOSED`.
@@ -111,10 +116,11 @@ export class Registration implements AsyncDisposable {
   ): Promise<void> {
     this.#assertOpen();
     const instance = { ...this.#instance, ...changes } as InstanceFields;
-    const encoded = this.#shared.codec.encode(instance);
-    if (instanceIdentity(instance) !== this.#identity) {
+    const encoded = this.#shared.codec.encode(instance, this.#context);
+    const identity = this.#identityOf(instance);
+    if (identity !== this.#identity) {
       throw new GovernanceError(
-        `an update must not make another instance of it (${this.#identity} would become ${instanceIdentity(instance)})`,
+        `an update must not make another instance of it (${this.#identity} would become ${identity})`,
         { code: "INVALID_INSTANCE", context: { path: this.#path } },
       );
     }
@@ -142,6 +148,10 @@ export class Registration implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #identityOf(instance: InstanceFields): string {
+    return this.#shared.codec.identity?.(instance) ?? instanceIdentity(instance);
   }
 
   #assertOpen(): void {
@@ -219,9 +229,9 @@ export class Registration implements AsyncDisposable {
   #report(error: unknown): void {
     const { root, runtime } = this.#shared;
     runtime.logger.warn({ error, root, path: this.#path }, "registering an instance failed; trying again");
-    if (!isHopeless(error)) return;
+    if (!isHopeless(error) && !isGovernanceError(error, "CONFLICT")) return;
     const failure = new GovernanceError(
-      `ZooKeeper refuses to register ${this.#identity} under ${root}: ${(error as Error).message}`,
+      `${this.#identity} cannot be registered under ${root}: ${(error as Error).message}`,
       { code: "REGISTRATION_FAILED", context: { source: root }, cause: error },
     );
     for (const { done } of this.#waiting.splice(0)) done.reject(failure);
@@ -230,6 +240,7 @@ export class Registration implements AsyncDisposable {
   async #reconcile(): Promise<void> {
     if (this.#ambiguous) await this.#resolveAmbiguity();
     if (this.#path !== undefined) await this.#verify(this.#path);
+    if (this.#path !== undefined && !this.#isNamed(this.#path)) this.#leave(this.#path);
     if (this.#path === undefined) await this.#create();
     if (this.#written !== this.#revision) await this.#write();
     if (this.#path === undefined) return;
@@ -274,7 +285,7 @@ export class Registration implements AsyncDisposable {
   }
 
   async #create(): Promise<void> {
-    const { client, root, sessions, acl } = this.#shared;
+    const { client, root, sessions, acl, codec } = this.#shared;
     const { name, mode, data } = this.#encoded;
     const { signal } = this.#closing;
     const revision = this.#revision;
@@ -285,10 +296,17 @@ export class Registration implements AsyncDisposable {
     try {
       created = await create().catch(async (error: unknown) => {
         if (!isZooKeeperError(error, "NO_NODE")) throw error;
-        await client.ensurePath(root, { signal, ...(acl && { acl }) });
+        await makeRoot(client, root, { mode: codec.rootMode, acl, signal });
         return create();
       });
     } catch (error) {
+      if (mode === "ephemeral" && isZooKeeperError(error, "NODE_EXISTS")) {
+        const isFirst = this.#twinsUnknown;
+        const stat = await takeName(this.#shared, this.#encoded, { mayReplace: isFirst, signal });
+        if (stat !== undefined) this.#adopt(joinPath(root, name), stat.ephemeralOwner, stat.mzxid);
+        else this.#wanted = true;
+        return;
+      }
       // Anything but a refusal may have made the znode: it is looked for before the next try.
       if (!isZooKeeperError(error) || error.effect !== "none") this.#ambiguous = true;
       throw error;
@@ -299,7 +317,22 @@ export class Registration implements AsyncDisposable {
     this.#wanted = true;
   }
 
+  /** Whether this is the znode that the instance is to have. A sequential name never needs another. */
+  #isNamed(path: string): boolean {
+    const { mode, name } = this.#encoded;
+    return mode !== "ephemeral" || path === joinPath(this.#shared.root, name);
+  }
+
+  /** Leaves a znode for another, which is made before this one is removed. */
+  #leave(path: string): void {
+    this.#shared.claimed.delete(path);
+    this.#stale.add(path);
+    this.#path = undefined;
+    this.#written = 0;
+  }
+
   #adopt(path: string, owner: bigint, mzxid: bigint): void {
+    this.#stale.delete(path);
     this.#path = path;
     this.#owner = owner;
     this.#mzxid = mzxid;

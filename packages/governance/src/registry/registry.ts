@@ -3,7 +3,8 @@
 //
 // Layout of many services. A service is a root znode whose children are its instances. The default root
 // ("/rpc", the seed's) is one service, named after its last segment ("rpc"). Any other service NAME has
-// the root `/services/NAME`. A name that starts with "/" is a root itself.
+// the root `/services/NAME`. A name that starts with "/" is a root itself. Other layouts have habits of
+// their own, which the codec knows (Dubbo 2: `/dubbo/NAME/providers`), and no default service.
 import {
   type Acl,
   isZooKeeperError,
@@ -14,19 +15,21 @@ import {
 } from "@meerkat/client";
 import { InvalidArgumentError, type Runtime } from "@meerkat/runtime";
 import { ZooKeeperDirectory, type ZooKeeperDirectoryOptions } from "../discovery/zookeeper-directory.ts";
+import { GovernanceError } from "../errors.ts";
 import type { InstanceFields } from "./instance.ts";
-import type { InstanceCodec } from "./instance-codec.ts";
+import { type InstanceDecoder, isInstanceCodec } from "./instance-codec.ts";
 import { type RegisterOptions, Registrar } from "./registrar.ts";
 import type { Registration } from "./registration.ts";
+import { seedCodec } from "./seed-codec.ts";
 
 /** Options of a `Registry`. */
 export interface RegistryOptions {
-  /** Root of the default service; default "/rpc". */
+  /** Root of the default service; default "/rpc", in layouts other than the seed's none. */
   readonly root?: string | undefined;
-  /** Parent of the roots of all other services; default "/services". */
+  /** Parent of all other services; default is the layout's habit, "/services" for the seed's. */
   readonly servicesRoot?: string | undefined;
-  /** The layout; default the seed's. */
-  readonly codec?: InstanceCodec | undefined;
+  /** The layout; default the seed's. One that can only be read gives directories, but no registrations. */
+  readonly codec?: InstanceDecoder | undefined;
   readonly runtime?: Partial<Runtime> | undefined;
   /** ACL of what is created; default open to everyone, as the seed's. */
   readonly acl?: readonly Acl[] | undefined;
@@ -52,8 +55,12 @@ export class Registry implements AsyncDisposable {
   /** The client underneath, for everything else. */
   readonly client: ZooKeeperClient;
   readonly root: string;
+  /** Parent of all services but the default one. */
+  readonly servicesRoot: string;
+  /** Whether there is a default service. */
+  readonly hasDefaultService: boolean;
   readonly #options: RegistryOptions;
-  readonly #servicesRoot: string;
+  readonly #codec: InstanceDecoder;
   readonly #registrars = new Map<string, Registrar>();
   readonly #directories = new Set<ZooKeeperDirectory>();
   readonly #ownsClient: boolean;
@@ -63,7 +70,9 @@ export class Registry implements AsyncDisposable {
   constructor(client: ZooKeeperClient, options: RegistryOptions = {}, ownsClient: boolean = false) {
     this.client = client;
     this.root = options.root ?? "/rpc";
-    this.#servicesRoot = options.servicesRoot ?? "/services";
+    this.#codec = options.codec ?? seedCodec;
+    this.hasDefaultService = options.root !== undefined || this.#codec.name === seedCodec.name;
+    this.servicesRoot = options.servicesRoot ?? this.#codec.servicesRoot ?? "/services";
     this.#options = options;
     this.#ownsClient = ownsClient;
   }
@@ -80,7 +89,14 @@ export class Registry implements AsyncDisposable {
 
   /** The root znode of a service. */
   rootOf(service?: string): string {
-    if (service === undefined || service === nodeName(this.root)) return this.root;
+    if (this.hasDefaultService) {
+      if (service === undefined || service === nodeName(this.root)) return this.root;
+    } else if (service === undefined) {
+      throw new InvalidArgumentError(
+        "service",
+        `the layout ${this.#codec.name} has no default service: name one`,
+      );
+    }
     if (service.startsWith("/")) return service;
     if (service.length === 0 || service.includes("/")) {
       throw new InvalidArgumentError(
@@ -88,15 +104,22 @@ export class Registry implements AsyncDisposable {
         `a service is named by one word, or by its root znode starting with "/", got "${service}"`,
       );
     }
-    return joinPath(this.#servicesRoot, service);
+    return this.#rootOfOther(service);
   }
 
-  /** Registers an instance; see `Registrar.register`. */
-  register(instance: InstanceFields, options: RegisterOptions & ServiceChoice = {}): Promise<Registration> {
+  /** Registers an instance; see `Registrar.register`. Rejects with `INVALID_INSTANCE` in a layout to read only. */
+  async register(
+    instance: InstanceFields,
+    options: RegisterOptions & ServiceChoice = {},
+  ): Promise<Registration> {
+    const codec = this.#codec;
+    if (!isInstanceCodec(codec)) {
+      throw new GovernanceError(`the layout ${codec.name} can only be read`, { code: "INVALID_INSTANCE" });
+    }
     const root = this.rootOf(options.service);
     let registrar = this.#registrars.get(root);
     if (registrar === undefined) {
-      const { codec, runtime, acl } = this.#options;
+      const { runtime, acl } = this.#options;
       registrar = new Registrar({ client: this.client, root, codec, runtime, acl });
       this.#registrars.set(root, registrar);
     }
@@ -120,10 +143,12 @@ export class Registry implements AsyncDisposable {
   async services(
     options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined } = {},
   ): Promise<ServiceListing[]> {
-    const own = await this.#listing(nodeName(this.root), this.root, options);
+    const own = this.hasDefaultService
+      ? await this.#listing(nodeName(this.root), this.root, options)
+      : undefined;
     const names = await this.#names(options);
     const others = await Promise.all(
-      names.map((name) => this.#listing(name, joinPath(this.#servicesRoot, name), options)),
+      names.map((name) => this.#listing(name, this.#rootOfOther(name), options)),
     );
     const byRoot = new Map<string, ServiceListing>();
     for (const listing of [own, ...others]) {
@@ -148,9 +173,15 @@ export class Registry implements AsyncDisposable {
     if (this.#ownsClient) await this.client.close();
   }
 
+  #rootOfOther(service: string): string {
+    const { membersName } = this.#codec;
+    const own = joinPath(this.servicesRoot, service);
+    return membersName === undefined ? own : joinPath(own, membersName);
+  }
+
   async #names(options: { readonly signal?: AbortSignal | undefined }): Promise<string[]> {
     try {
-      return (await this.client.children(this.#servicesRoot, options)).children.sort();
+      return (await this.client.children(this.servicesRoot, options)).children.sort();
     } catch (error) {
       if (isZooKeeperError(error, "NO_NODE")) return [];
       throw error;

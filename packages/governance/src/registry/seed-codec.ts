@@ -3,17 +3,22 @@
 // data `{"host": "127.0.0.1", "port": 8001}`. Its Python client parses every child that has data and
 // reads these two keys, so more keys may follow. A subset of Airbnb Nerve's format, so Prometheus'
 // `nerve_sd_configs` reads it too.
-import { endpoint } from "../endpoint.ts";
-import { GovernanceError } from "../errors.ts";
+import {
+  assertRewritable,
+  editableObject,
+  instanceData,
+  jsonText,
+  memberOf,
+  parseJsonObject,
+  textFrom,
+  weightFrom,
+} from "./codecs/member-data.ts";
 import { addressProblem, assertInstance, type InstanceFields, instanceIdentity } from "./instance.ts";
 import type { DecodedMember, EncodedInstance, InstanceCodec } from "./instance-codec.ts";
 
-/** Largest data of one instance, bytes. Every watcher reads it, so it must stay small. */
-const INSTANCE_BYTES_MAX = 64 * 1024;
-
 /** JSON with a space after comma and colon, as Python's `json.dumps` writes it. */
 function pythonJson(value: unknown): string | undefined {
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return jsonText("a field", value);
   if ("toJSON" in value && typeof value.toJSON === "function") return pythonJson(value.toJSON());
   if (Array.isArray(value)) return `[${value.map((item) => pythonJson(item) ?? "null").join(", ")}]`;
   const parts: string[] = [];
@@ -24,54 +29,39 @@ function pythonJson(value: unknown): string | undefined {
   return `{${parts.join(", ")}}`;
 }
 
-function bad(reason: string): DecodedMember {
-  return { kind: "bad", reason };
-}
-
 function decode(path: string, data: Buffer): DecodedMember {
   // The seed's rule: a child without data is no server.
   if (data.length === 0) return { kind: "other" };
-  if (data.length > INSTANCE_BYTES_MAX) return bad(`larger than ${INSTANCE_BYTES_MAX} bytes`);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(data.toString("utf8"));
-  } catch {
-    return bad("not JSON");
-  }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return bad("not a JSON object");
-  const { host, port, id, weight, ...metadata } = parsed as Record<string, unknown>;
+  const parsed = parseJsonObject(data);
+  if (typeof parsed === "string") return { kind: "bad", reason: parsed };
+  const { host, port, id, weight, ...metadata } = parsed;
   const problem = addressProblem(host, port);
-  if (problem !== undefined) return bad(problem);
-  const address = { host: host as string, port: port as number };
-  return {
-    kind: "member",
-    identity: instanceIdentity({ ...address, id }),
-    endpoints: [
-      endpoint({
-        ...address,
-        id: typeof id === "string" && id.length > 0 ? id : undefined,
-        // A weight that makes no sense must not take a server out of service.
-        weight: typeof weight === "number" && Number.isFinite(weight) && weight >= 0 ? weight : undefined,
-        path,
-        metadata: Object.freeze(metadata),
-      }),
-    ],
-  };
+  if (problem !== undefined) return { kind: "bad", reason: problem };
+  return memberOf({
+    host,
+    port,
+    id: textFrom(id),
+    // Only a number is a weight here. One that makes no sense must not take a server out of service.
+    weight: typeof weight === "number" ? weightFrom(weight) : undefined,
+    path,
+    metadata,
+    identity: instanceIdentity({ host: host as string, port: port as number, id }),
+  });
 }
 
 function encode(instance: InstanceFields): EncodedInstance {
   assertInstance(instance);
   const { host, port, ...extra } = instance;
   const text = pythonJson({ host, port, ...extra }) as string;
-  const data = Buffer.from(text, "utf8");
-  if (data.length > INSTANCE_BYTES_MAX) {
-    throw new GovernanceError(
-      `the instance ${host}:${port} takes ${data.length} bytes as JSON; at most ${INSTANCE_BYTES_MAX} are allowed`,
-      { code: "INVALID_INSTANCE" },
-    );
-  }
-  return { name: "server", mode: "ephemeralSequential", data };
+  return { name: "server", mode: "ephemeralSequential", data: instanceData(text) };
+}
+
+function rewrite(data: Buffer, changes: Readonly<Record<string, unknown>>): Buffer {
+  assertRewritable(changes);
+  const object = editableObject(data);
+  for (const [key, value] of Object.entries(changes)) object.set(key, pythonJson(value));
+  return instanceData(object.toString(" "));
 }
 
 /** See the head of the file. Names are ignored when reading, as the seed does. */
-export const seedCodec: InstanceCodec = { name: "seed", isMember: () => true, decode, encode };
+export const seedCodec: InstanceCodec = { name: "seed", isMember: () => true, decode, encode, rewrite };
