@@ -167,7 +167,7 @@ COMMANDS = {
 SLOW = {
     "barrier-wait": lambda path: kept("Barrier", path).wait(20),
     "double-enter": lambda path, size: double(path, size).enter(),
-    "double-leave": lambda path, size: double(path, size).leave(),
+    "double-leave": lambda path: objects[("DoubleBarrier", path)].leave(),
     "counter-many": counter_many,
     "locking-work": locking_work,
 }
