@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Hold, Lock } from "@meerkat/recipes";
-import { awaitCondition } from "@meerkat/testkit";
+import { awaitCondition, FaultProxy } from "@meerkat/testkit";
 import { describe, expect, test } from "vitest";
 import { describeEachZooKeeper } from "../support/zookeepers.ts";
 import {
@@ -67,6 +67,27 @@ describeEachZooKeeper("Lock", (zk) => {
     await Promise.all(all);
     expect(order).toEqual([0, 1, 2, 3, 4, 5]);
     resource.verify();
+  });
+
+  test("a release wakes one waiter, and not those behind it", async () => {
+    const quiet = { sessionTimeoutMs: 30_000 };
+    const holder = await connect(zk.hosts, quiet);
+    const first = await new Lock(holder, "/l").acquire();
+    const second = new Lock(await connect(zk.hosts, quiet), "/l").acquire();
+    await awaitCount(holder, "/l", 4);
+    await using proxy = await FaultProxy.start({ target: zk });
+    const last = await connect(`${proxy.connectString}${zk.chroot}`, quiet);
+    const third = new Lock(last, "/l").acquire();
+    await awaitCount(holder, "/l", 6);
+    await awaitCondition(() => last.pending.inFlight + last.pending.waiting === 0);
+    const [connection] = proxy.connections;
+    const bytes = connection?.bytesToClient;
+    await first.release();
+    const hold = await second;
+    await holder.sync("/l");
+    expect(connection?.bytesToClient).toBe(bytes);
+    await hold.release();
+    await (await third).release();
   });
 
   test("gives up at the time limit over all, and by signal, and leaves nothing", async () => {

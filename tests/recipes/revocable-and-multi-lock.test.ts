@@ -18,6 +18,23 @@ describeEachZooKeeper("RevocableLock", (zk) => {
     expect(next.revoked.aborted).toBe(false);
   });
 
+  test("one asked while it waited knows it when it holds, and the limit spans asking and waiting", async () => {
+    const [one, two] = [await connect(zk.hosts), await connect(zk.hosts)];
+    const hold = await new RevocableLock(one, "/l").acquire();
+    const other = new RevocableLock(two, "/l");
+    expect(await failure(other.acquire({ revoke: true, timeoutMs: 150 }))).toMatchObject({ code: "TIMEOUT" });
+    await awaitCount(one, "/l", 2);
+    const waiting = other.acquire();
+    await awaitCount(one, "/l", 4);
+    const [, waiter] = await other.contenders();
+    expect(await requestRevocation(one, waiter?.path ?? "")).toBe(true);
+    await two.sync("/l");
+    await hold.release();
+    const next = await waiting;
+    await awaitCondition(() => next.revoked.aborted);
+    await next.release();
+  });
+
   test("being asked takes nothing away, and other data in the znode asks nothing", async () => {
     const [one, two] = [await connect(zk.hosts), await connect(zk.hosts)];
     const lock = new RevocableLock(one, "/l");

@@ -36,6 +36,7 @@ export class Contender {
 
   readonly #controller = new AbortController();
   #paths: readonly string[];
+  #data: Buffer | undefined;
   #name: ContenderName;
   #unlinkSession: () => void = () => {};
   #leaving: Promise<void> | undefined;
@@ -68,13 +69,15 @@ export class Contender {
 
   /**
    * Joins the queue, over lost connections and sessions until the scope ends. Rejects with the scope's
-   * reason or what the server refuses for good; nothing is left behind then.
+   * reason or what the server refuses for good; nothing is left behind then. `onCreated` is called when the
+   * znodes are there, to send requests in the same round trip as the look at them.
    */
-  static async enter(queue: ContenderQueue, scope: WaitScope): Promise<Contender> {
+  static async enter(queue: ContenderQueue, scope: WaitScope, onCreated?: () => void): Promise<Contender> {
     for (;;) {
       scope.check();
       const id = contenderId(queue.runtime.random);
       const paths = await createEntry(queue, id, scope);
+      onCreated?.();
       const contender = await Contender.#adopt(queue, id, paths, scope);
       if (contender !== undefined) return contender;
     }
@@ -122,6 +125,11 @@ export class Contender {
   /** Path of the first znode. */
   get path(): string {
     return this.#paths[0] ?? this.queue.root;
+  }
+
+  /** Data that someone last put into an own znode; undefined while they are as we made them. */
+  get data(): Buffer | undefined {
+    return this.#data;
   }
 
   /** Its place in the queue, and whether it bears company. */
@@ -225,6 +233,7 @@ export class Contender {
         () => client.get(path, { watch: (event) => this.#onEvent(event), timeoutMs: 0 }),
         { idempotent: true },
       );
+      this.#data = data;
       this.dataChanges.emit(data);
     } catch (error) {
       if (this.lost.aborted || this.#leaving !== undefined) return;

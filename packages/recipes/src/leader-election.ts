@@ -6,8 +6,9 @@ import { Hold, type LossPolicy, Possession } from "./hold.ts";
 import { type ContenderInfo, type LockOptions, listContenders } from "./lock.ts";
 import { onAbort } from "./on-abort.ts";
 import type { ContenderQueue } from "./protected-entry.ts";
+import { readContenders } from "./read-contenders.ts";
 import { isRecipeError } from "./recipe-error.ts";
-import { readContenders, takeTurn } from "./turn.ts";
+import { takeTurn } from "./turn.ts";
 import { type WaitOptions, WaitScope } from "./wait-scope.ts";
 
 /** How an election works. */

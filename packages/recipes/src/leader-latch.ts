@@ -98,7 +98,10 @@ export class LeaderLatch implements AsyncDisposable {
     return this.election.participants(call);
   }
 
-  /** Steps down or leaves the queue, and stops. Idempotent; resolves when the znodes are gone. */
+  /**
+   * Steps down or leaves the queue, and stops. Idempotent. Resolves when leadership is given up; a place in
+   * the queue is deleted in the background.
+   */
   async close(): Promise<void> {
     const { path } = this.election;
     if (!this.#stop.signal.aborted) {

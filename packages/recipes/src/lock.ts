@@ -4,8 +4,9 @@ import { InvalidArgumentError, type Runtime, resolveRuntime } from "@meerkat/run
 import { type ContenderKind, type ContenderName, type LockLayout, lockNames } from "./contender-name.ts";
 import { Hold, type LossPolicy, Possession } from "./hold.ts";
 import type { ContenderQueue } from "./protected-entry.ts";
+import { readContenders } from "./read-contenders.ts";
 import { RecipeError } from "./recipe-error.ts";
-import { readContenders, takeTurn } from "./turn.ts";
+import { takeTurn } from "./turn.ts";
 import { type WaitOptions, WaitScope } from "./wait-scope.ts";
 
 /** How a lock works, the same for all kinds of locks. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isZooKeeperError, type ZooKeeperClient } from "@meerkat/client";
+import { type Clock, resolveRuntime } from "@meerkat/runtime";
 import { Hold } from "./hold.ts";
 import {
   type AcquireOptions,
@@ -8,7 +9,7 @@ import {
   type LockOptions,
   LockSide,
 } from "./lock.ts";
-import type { WaitOptions } from "./wait-scope.ts";
+import { type WaitOptions, WaitScope } from "./wait-scope.ts";
 
 /** What a holder's znode is set to when he is asked to give the lock up (Curator's `Revoker`). */
 const REVOKE = "__REVOKE__";
@@ -27,11 +28,13 @@ export class RevocableHold extends Hold {
     const controller = new AbortController();
     this.revoked = controller.signal;
     const { contender } = this.possession;
-    contender.dataChanges.on((data) => {
-      if (!this.signal.aborted && data.toString() === REVOKE) {
-        controller.abort(new Error(`${this.path}: another process asks for the lock`));
-      }
-    });
+    const look = (data: Buffer | undefined): void => {
+      if (this.signal.aborted || data?.toString() !== REVOKE) return;
+      controller.abort(new Error(`${this.path}: another process asks for the lock`));
+    };
+    contender.dataChanges.on(look);
+    // It may have been asked while it waited.
+    look(contender.data);
     hold.retire();
   }
 }
@@ -62,11 +65,13 @@ export class RevocableLock implements Lockable {
   readonly path: string;
   readonly #client: ZooKeeperClient;
   readonly #side: LockSide;
+  readonly #clock: Clock;
 
   /** Throws `InvalidArgumentError`. Nothing is sent before `acquire`. */
   constructor(client: ZooKeeperClient, path: string, options: LockOptions = {}) {
     this.path = path;
     this.#client = client;
+    this.#clock = resolveRuntime(options.runtime).clock;
     this.#side = new LockSide(client, path, "lock", options);
   }
 
@@ -74,8 +79,16 @@ export class RevocableLock implements Lockable {
   async acquire(
     options: AcquireOptions & { readonly revoke?: boolean | undefined } = {},
   ): Promise<RevocableHold> {
-    if (options.revoke === true) await this.revoke(options);
-    return new RevocableHold(await this.#side.acquire(options));
+    const { revoke = false, reenter, ...limits } = options;
+    const scope = new WaitScope(this.#clock, limits, `waiting for ${this.path}`, this.path);
+    try {
+      if (revoke) await this.revoke(scope.call);
+      return new RevocableHold(await this.#side.acquire({ reenter, ...scope.call }));
+    } catch (error) {
+      throw scope.explain(error);
+    } finally {
+      scope.end();
+    }
   }
 
   /** As `Lock.tryAcquire`. */

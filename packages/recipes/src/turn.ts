@@ -1,29 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Waiting for one's turn in a queue of contenders.
-import { isRetryable, isZooKeeperError, joinPath, type ZooKeeperClient } from "@meerkat/client";
+import { isRetryable, isZooKeeperError, joinPath } from "@meerkat/client";
 import { Backoff, deferred, errorFrom, sleep } from "@meerkat/runtime";
 import { Contender } from "./contender.ts";
-import { blockerOf, type ContenderKind, type ContenderName, contendersOf } from "./contender-name.ts";
+import { blockerOf, type ContenderKind, type ContenderName } from "./contender-name.ts";
 import { onAbort } from "./on-abort.ts";
 import type { ContenderQueue } from "./protected-entry.ts";
+import { readContenders } from "./read-contenders.ts";
 import type { WaitScope } from "./wait-scope.ts";
 
 const INITIAL_MS = 20;
 const MAX_MS = 1_000;
-
-/** The contenders under a root, first come first; none when there is no root. */
-export async function readContenders(
-  client: ZooKeeperClient,
-  root: string,
-  call?: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined },
-): Promise<ContenderName[]> {
-  try {
-    return contendersOf((await client.children(root, call)).children);
-  } catch (error) {
-    if (isZooKeeperError(error, "NO_NODE")) return [];
-    throw error;
-  }
-}
 
 /**
  * Waits until a znode changes or is gone, the contender is lost, or the scope is over: whatever it was,
@@ -54,17 +41,19 @@ export async function untilChanged(path: string, contender: Contender, scope: Wa
 /** What `takeTurn` does about those before it: waits for them, or gives up at once. */
 export type Patience = "wait" | "once";
 
+/** `list` was asked for when the contender looked at its own znodes: one round trip less. */
 async function waitTurn(
   contender: Contender,
   kind: ContenderKind,
   scope: WaitScope,
-  patience: Patience,
+  options: { readonly patience: Patience; readonly list: Promise<ContenderName[]> | undefined },
 ): Promise<boolean> {
   const { client, root } = contender.queue;
-  for (;;) {
+  const { patience } = options;
+  for (let { list } = options; ; list = undefined) {
     scope.check();
     if (contender.lost.aborted) return false;
-    const contenders = await readContenders(client, root, scope.call);
+    const contenders = await (list ?? readContenders(client, root, scope.call));
     const blocker = blockerOf(contenders, { id: contender.id, kind });
     if (blocker === undefined) {
       // A list without ourselves proves nothing: the znodes are gone, and their watch will say so.
@@ -91,10 +80,15 @@ export async function takeTurn(
   const { client, runtime } = queue;
   const backoff = new Backoff({ initialMs: INITIAL_MS, maxMs: MAX_MS }, runtime.random);
   for (;;) {
-    const contender = await Contender.enter(queue, scope);
+    let list: Promise<ContenderName[]> | undefined;
+    const contender = await Contender.enter(queue, scope, () => {
+      list = readContenders(client, queue.root, scope.call);
+      // Whether it fails is of interest only to who waits for it.
+      list.catch(() => {});
+    });
     let failure: Error | undefined;
     try {
-      const granted = await waitTurn(contender, kind, scope, patience);
+      const granted = await waitTurn(contender, kind, scope, { patience, list });
       if (granted && contender.alive && !scope.over) return contender;
     } catch (error) {
       failure = errorFrom(error);
