@@ -122,6 +122,53 @@ describe("parseZooCfg", () => {
     expect(options.tls?.ca?.toString()).toBe("the authorities");
   });
 
+  it("bounds requests in process by the lower of two limits, large ones and handshakes only when asked to", async () => {
+    const limitsOf = async (text: string) => (await parseZooCfg(`dataDir=/d\n${text}`)).options.limits;
+    expect(await limitsOf("")).toEqual({
+      connectionsPerAddressMax: 60,
+      connectionsMax: 0,
+      outstandingMax: 1000,
+      connectThrottle: undefined,
+    });
+    expect(await limitsOf("request_throttle_max_requests=7\n")).toMatchObject({ outstandingMax: 7 });
+    expect(await limitsOf("globalOutstandingLimit=5\nlargeRequestThreshold=-1\n")).toMatchObject({
+      outstandingMax: 5,
+    });
+    const all = "largeRequestThreshold=9\nlargeRequestMaxBytes=99\nconnection_throttle_tokens=4\n";
+    const bucket = { tokens: 4, fillIntervalMs: 1, fillCount: 1 };
+    expect(await limitsOf(all)).toMatchObject({
+      largeRequestBytes: 9,
+      largeRequestsBytesMax: 99,
+      connectThrottle: { ...bucket, newSessionTokens: 1, renewedSessionTokens: 1 },
+    });
+    expect(await limitsOf(`${all}connection_throttle_weight_enabled=true\n`)).toMatchObject({
+      connectThrottle: { ...bucket, newSessionTokens: 3, renewedSessionTokens: 2 },
+    });
+  });
+
+  it("lets system properties win, with and without their prefix, and stand for dataDir too", async () => {
+    const { options, warnings } = await parseZooCfg("zookeeper.snapCount=1\npreAllocSize=1\n", read, {
+      dataDir: "/d",
+      "zookeeper.snapCount": "2",
+      "zookeeper.preAllocSize": "3",
+      "jute.maxbuffer": "4",
+    });
+    expect(options).toMatchObject({
+      dataDir: "/d",
+      snapCount: 2,
+      preAllocKb: 3,
+      limits: { frameBytesMax: 4 },
+    });
+    expect(warnings).toEqual([]);
+  });
+
+  it("warns about keys that somebody may count on in vain, and is silent about Java's own", async () => {
+    const { warnings } = await parseZooCfg(
+      "dataDir=/d\nzookeeper.audit.enable=true\nnio.numWorkerThreads=4\nssl.crl=false\nflushDelay=5\n",
+    );
+    expect(warnings).toEqual(["zookeeper.audit.enable is ignored: no audit log is written"]);
+  });
+
   it("names keys that it does not know", async () => {
     const { warnings } = await parseZooCfg("dataDir=/d\ntikTime=2000\n");
     expect(warnings).toEqual(["tikTime is not known to this server and is ignored"]);
@@ -137,7 +184,13 @@ describe("parseZooCfg", () => {
       "dataDir=/d\nautopurge.purgeInterval=never": "INVALID_VALUE",
       "dataDir=/d\nsecureClientPort=1": "MISSING_KEY",
       "dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=none.pem": "UNREADABLE_FILE",
-      "dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=key.pem\nssl.keyStore.type=JKS": "INVALID_VALUE",
+      "dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=key.pem\nssl.keyStore.type=BCFKS":
+        "INVALID_VALUE",
+      "dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=key.pem\nssl.trustStore.location=ca.pem\nssl.trustStore.type=JKS":
+        "INVALID_VALUE",
+      "dataDir=/d\nssl.crl=true": "INVALID_VALUE",
+      "dataDir=/d\nzookeeper.ssl.ocsp=true": "INVALID_VALUE",
+      "dataDir=/d\nauthProvider.1=com.example.Own": "INVALID_VALUE",
       "dataDir=/d\njava.security.auth.login.config=empty.conf": "INVALID_VALUE",
     };
     for (const [text, code] of Object.entries(refused)) {

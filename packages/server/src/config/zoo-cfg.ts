@@ -2,11 +2,16 @@
 // zoo.cfg: from ZooKeeper's keys to our options. Every key that means something for a standalone server is
 // read; keys of ensembles are refused; the rest is named in warnings, so that a typo is seen.
 import { readFile } from "node:fs/promises";
-import { extname } from "node:path";
-import type { EmbeddedServerOptions, HttpListenerOptions, SecureListenerOptions } from "../options.ts";
+import type { ConnectThrottleOptions } from "../net/connect-throttle.ts";
+import { defaultLimits } from "../net/limits.ts";
+import type { AdminOptions, EmbeddedServerOptions, HttpListenerOptions } from "../options.ts";
 import { ConfigError } from "./config-error.ts";
 import { parseJaasUsers } from "./jaas.ts";
+import { Keys, plainKey } from "./keys.ts";
+import { ENSEMBLE_KEYS, HONOURED_KEYS, IGNORED_KEYS, REFUSED_WHEN_TRUE, WARNED_KEYS } from "./known-keys.ts";
 import { parseProperties } from "./properties.ts";
+import { type ReadConfigFile, readOrExplain } from "./read-file.ts";
+import { tlsOptions } from "./tls-config.ts";
 
 /** What a configuration comes to. */
 export interface ServerConfig {
@@ -15,109 +20,41 @@ export interface ServerConfig {
   readonly warnings: readonly string[];
 }
 
-/** Files that a configuration names are read through this; relative paths are the reader's business. */
-export type ReadConfigFile = (path: string) => Promise<Buffer>;
-
-/** Keys that only mean something in an ensemble, or to Java. Known, so not warned about. */
-const IGNORED_KEYS: ReadonlySet<string> = new Set([
-  "initLimit",
-  "syncLimit",
-  "connectToLearnerMasterLimit",
-  "standaloneEnabled",
-  "localSessionsEnabled",
-  "localSessionsUpgradingEnabled",
-  "dynamicConfigFile",
-  "serverCnxnFactory",
-  "metricsProvider.className",
-  "metricsProvider.exportJvmInfo",
-  "fsync.warningthresholdms",
-  "flushDelay",
-  "maxWriteQueuePollTime",
-  "maxBatchSize",
-  "digest.enabled",
-  "maxResponseCacheSize",
-  "maxGetChildrenResponseCacheSize",
-  "watchManagerName",
-  "audit.enable",
-  "admin.commandURL",
-  "admin.idleTimeout",
-  "readonlymode.enabled",
-  "closeSessionTxn.enabled",
-  "ssl.hostnameVerification",
-  "ssl.clientHostnameVerification",
-]);
-
-const ENSEMBLE_KEYS =
-  /^(server|group|weight)\.\d+$|^(peerType|electionAlg|electionPort|quorumListenOnAllIPs)$/;
-
-/** Reads keys one after the other, remembering which. */
-class Keys {
-  readonly #properties: ReadonlyMap<string, string>;
-  readonly #read = new Set<string>();
-
-  constructor(properties: ReadonlyMap<string, string>) {
-    this.#properties = properties;
-  }
-
-  /** A key's text, also under its name as a system property. */
-  text(key: string): string | undefined {
-    for (const name of [key, `zookeeper.${key}`]) {
-      this.#read.add(name);
-      const value = this.#properties.get(name);
-      if (value !== undefined) return value;
+/** Refuses what cannot be had here; gives a warning for what is ignored and may be missed, and for unknown keys. */
+function warningsAbout(properties: ReadonlyMap<string, string>): string[] {
+  const warnings: string[] = [];
+  for (const [name, value] of properties) {
+    const key = plainKey(name);
+    if (ENSEMBLE_KEYS.test(key)) {
+      throw new ConfigError(
+        "ENSEMBLE",
+        key,
+        `${key} configures an ensemble; this server runs alone. Remove the key, or run Apache ZooKeeper`,
+      );
     }
-    return undefined;
-  }
-
-  integer(key: string): number | undefined {
-    const value = this.text(key);
-    if (value === undefined) return undefined;
-    // Java's `Long.decode` and friends also take hex; zoo.cfg files use it for jute.maxbuffer.
-    const number = /^-?(0x[0-9a-fA-F]+|\d+)$/.test(value) ? Number(value.replace(/^-/, "")) : Number.NaN;
-    if (!Number.isSafeInteger(number)) {
-      throw new ConfigError("INVALID_VALUE", key, `${key}=${value} must be a whole number`);
+    const unmet = Object.hasOwn(REFUSED_WHEN_TRUE, key) ? REFUSED_WHEN_TRUE[key] : undefined;
+    if (unmet !== undefined && value.toLowerCase() === "true") {
+      throw new ConfigError("INVALID_VALUE", key, `${key}=true cannot be had: ${unmet}; remove the key`);
     }
-    return value.startsWith("-") ? -number : number;
+    const warning = Object.hasOwn(WARNED_KEYS, key) ? WARNED_KEYS[key] : undefined;
+    if (warning !== undefined) warnings.push(`${name} is ignored: ${warning}`);
+    else if (unmet === undefined && !isKnown(key)) {
+      warnings.push(`${name} is not known to this server and is ignored`);
+    }
   }
-
-  /** A count where zero and less mean "not given". */
-  positive(key: string): number | undefined {
-    const value = this.integer(key);
-    return value !== undefined && value > 0 ? value : undefined;
-  }
-
-  flag(key: string): boolean | undefined {
-    const value = this.text(key)?.toLowerCase();
-    if (value === undefined) return undefined;
-    if (value === "true" || value === "yes") return true;
-    if (value === "false" || value === "no") return false;
-    throw new ConfigError("INVALID_VALUE", key, `${key}=${value} must be true or false`);
-  }
-
-  /** Values of `prefix`, `prefix.1`, `prefix.anything`. */
-  family(prefix: string): string[] {
-    const names = [...this.#properties.keys()].filter(
-      (name) =>
-        name.replace(/^zookeeper\./, "") === prefix ||
-        name.replace(/^zookeeper\./, "").startsWith(`${prefix}.`),
-    );
-    for (const name of names) this.#read.add(name);
-    return names.map((name) => this.#properties.get(name) as string);
-  }
-
-  unread(): string[] {
-    return [...this.#properties.keys()].filter((name) => !this.#read.has(name));
-  }
+  return warnings;
 }
 
-function refuseEnsemble(properties: ReadonlyMap<string, string>): void {
-  for (const key of properties.keys()) {
-    if (!ENSEMBLE_KEYS.test(key)) continue;
-    throw new ConfigError(
-      "ENSEMBLE",
-      key,
-      `${key} configures an ensemble; this server runs alone. Remove the key, or run Apache ZooKeeper`,
-    );
+function isKnown(key: string): boolean {
+  return HONOURED_KEYS.has(key) || IGNORED_KEYS.has(key) || /^(superUser|authProvider)\./.test(key);
+}
+
+/** Authentication plug-ins of ZooKeeper's own are built in; others would be Java code. */
+function checkAuthProviders(keys: Keys): void {
+  for (const name of keys.family("authProvider")) {
+    if (/^(org\.apache\.zookeeper\.server\.auth\.)?(SASL|X509|Digest|IP)AuthenticationProvider$/.test(name))
+      continue;
+    throw new ConfigError("INVALID_VALUE", "authProvider", `authProvider ${name} is not part of this server`);
   }
 }
 
@@ -148,83 +85,25 @@ function fourLetterWords(keys: Keys): string[] | "*" {
   return list.includes("*") ? "*" : list.filter((word) => word !== "");
 }
 
-function adminOptions(keys: Keys): HttpListenerOptions | undefined {
+function adminOptions(keys: Keys): AdminOptions | undefined {
   const enabled = keys.flag("admin.enableServer") ?? true;
   const host = keys.text("admin.serverAddress");
   const port = keys.integer("admin.serverPort") ?? 8080;
-  return enabled ? { host, port } : undefined;
+  return enabled
+    ? {
+        host,
+        port,
+        snapshotEnabled: keys.flag("admin.snapshot.enabled"),
+        restoreEnabled: keys.flag("admin.restore.enabled"),
+        commandIntervalMs: keys.integer("admin.rateLimiterIntervalInMS"),
+      }
+    : undefined;
 }
 
 function metricsOptions(keys: Keys): HttpListenerOptions | undefined {
   const port = keys.integer("metricsProvider.httpPort");
   const host = keys.text("metricsProvider.httpHost");
   return port === undefined ? undefined : { host, port };
-}
-
-async function passphrase(keys: Keys, name: string, read: ReadConfigFile): Promise<string | undefined> {
-  const path = keys.text(`${name}.passwordPath`);
-  const inline = keys.text(`${name}.password`);
-  return path === undefined
-    ? inline
-    : (await readOrExplain(read, `${name}.passwordPath`, path)).toString().trim();
-}
-
-async function readOrExplain(read: ReadConfigFile, key: string, path: string): Promise<Buffer> {
-  try {
-    return await read(path);
-  } catch (error) {
-    throw new ConfigError("UNREADABLE_FILE", key, `${key}=${path} cannot be read`, error);
-  }
-}
-
-function storeType(keys: Keys, name: string, path: string): "pem" | "pkcs12" {
-  const type = (keys.text(`${name}.type`) ?? extname(path).slice(1)).toLowerCase();
-  if (type === "pem") return "pem";
-  if (["pkcs12", "p12", "pfx"].includes(type)) return "pkcs12";
-  throw new ConfigError(
-    "INVALID_VALUE",
-    `${name}.type`,
-    `${name} ${path} is of type ${type}; convert it to PEM or PKCS12 (keytool -importkeystore -deststoretype PKCS12)`,
-  );
-}
-
-async function tlsOptions(keys: Keys, read: ReadConfigFile): Promise<SecureListenerOptions | undefined> {
-  const port = keys.integer("secureClientPort");
-  const host = keys.text("secureClientPortAddress");
-  const keyPath = keys.text("ssl.keyStore.location");
-  const trustPath = keys.text("ssl.trustStore.location");
-  const keyPassword = await passphrase(keys, "ssl.keyStore", read);
-  await passphrase(keys, "ssl.trustStore", read);
-  const clientAuth =
-    keys.text("ssl.clientAuth")?.toLowerCase() ?? (trustPath === undefined ? "none" : "need");
-  if (port === undefined) return undefined;
-  if (keyPath === undefined) {
-    throw new ConfigError(
-      "MISSING_KEY",
-      "ssl.keyStore.location",
-      "secureClientPort needs ssl.keyStore.location",
-    );
-  }
-  if (clientAuth !== "none" && clientAuth !== "want" && clientAuth !== "need") {
-    throw new ConfigError(
-      "INVALID_VALUE",
-      "ssl.clientAuth",
-      `ssl.clientAuth=${clientAuth} must be none, want or need`,
-    );
-  }
-  const store = await readOrExplain(read, "ssl.keyStore.location", keyPath);
-  const identity =
-    storeType(keys, "ssl.keyStore", keyPath) === "pem" ? { cert: store, key: store } : { pfx: store };
-  if (trustPath !== undefined && storeType(keys, "ssl.trustStore", trustPath) !== "pem") {
-    throw new ConfigError(
-      "INVALID_VALUE",
-      "ssl.trustStore.location",
-      `ssl.trustStore.location=${trustPath} must be PEM (keytool -exportcert -rfc)`,
-    );
-  }
-  const ca =
-    trustPath === undefined ? undefined : await readOrExplain(read, "ssl.trustStore.location", trustPath);
-  return { port, host, ...identity, passphrase: keyPassword, ca, clientAuth };
 }
 
 async function saslUsers(keys: Keys, read: ReadConfigFile): Promise<Record<string, string> | undefined> {
@@ -249,16 +128,43 @@ function requiredSchemes(keys: Keys): string[] | undefined {
   return requireSasl ? ["sasl"] : undefined;
 }
 
+/** Handshakes per time; undefined without a number of tokens. */
+function connectThrottle(keys: Keys): ConnectThrottleOptions | undefined {
+  const tokens = keys.positive("connection_throttle_tokens");
+  const fillIntervalMs = keys.positive("connection_throttle_fill_time") ?? 1;
+  const fillCount = keys.positive("connection_throttle_fill_count") ?? 1;
+  const isWeighted = keys.flag("connection_throttle_weight_enabled") ?? false;
+  const newWeight = keys.positive("connection_throttle_global_session_weight") ?? 3;
+  const renewedWeight = keys.positive("connection_throttle_renew_session_weight") ?? 2;
+  if (tokens === undefined) return undefined;
+  return {
+    tokens,
+    fillIntervalMs,
+    fillCount,
+    newSessionTokens: isWeighted ? newWeight : 1,
+    renewedSessionTokens: isWeighted ? renewedWeight : 1,
+  };
+}
+
 function limitOptions(keys: Keys): EmbeddedServerOptions["limits"] {
   const frameBytesMax = keys.positive("jute.maxbuffer");
-  const outstandingMax = keys.positive("globalOutstandingLimit");
+  // Both bound the requests in process; ours are in process while they wait for the disk.
+  const outstanding = [
+    keys.positive("globalOutstandingLimit") ?? defaultLimits.outstandingMax,
+    keys.positive("request_throttle_max_requests") ?? Number.POSITIVE_INFINITY,
+  ];
   const sessionlessMs = keys.positive("nio.sessionlessCnxnTimeout");
+  const largeRequestBytes = keys.positive("largeRequestThreshold");
+  const largeRequestsBytesMax = keys.positive("largeRequestMaxBytes");
   return {
     connectionsPerAddressMax: keys.integer("maxClientCnxns") ?? 60,
     connectionsMax: keys.integer("maxCnxns") ?? 0,
+    outstandingMax: Math.min(...outstanding),
+    connectThrottle: connectThrottle(keys),
     ...(frameBytesMax === undefined ? {} : { frameBytesMax }),
-    ...(outstandingMax === undefined ? {} : { outstandingMax }),
     ...(sessionlessMs === undefined ? {} : { sessionlessMs }),
+    ...(largeRequestBytes === undefined ? {} : { largeRequestBytes }),
+    ...(largeRequestsBytesMax === undefined ? {} : { largeRequestsBytesMax }),
   };
 }
 
@@ -274,13 +180,24 @@ function reaperOptions(keys: Keys): EmbeddedServerOptions["reaper"] {
 }
 
 /**
- * Options of a zoo.cfg's text. Throws (rejects with) `ConfigError` for values that cannot be, for a missing
+ * Options of a zoo.cfg's text. `systemProperties` are what users of Java write as `-Dzookeeper.KEY=VALUE`, or
+ * `-DKEY=VALUE`; they win over the text. Rejects with `ConfigError` for values that cannot be, for a missing
  * dataDir and for keys of ensembles.
  */
-export async function parseZooCfg(text: string, read: ReadConfigFile = readFile): Promise<ServerConfig> {
+export async function parseZooCfg(
+  text: string,
+  read: ReadConfigFile = readFile,
+  systemProperties: Readonly<Record<string, string>> = {},
+): Promise<ServerConfig> {
   const properties = parseProperties(text);
-  refuseEnsemble(properties);
+  for (const [name, value] of Object.entries(systemProperties)) {
+    const key = plainKey(name);
+    properties.delete(`zookeeper.${key}`);
+    properties.set(key, value);
+  }
+  const warnings = warningsAbout(properties);
   const keys = new Keys(properties);
+  checkAuthProviders(keys);
   const dataDir = keys.text("dataDir");
   if (dataDir === undefined || dataDir === "") {
     throw new ConfigError(
@@ -319,14 +236,13 @@ export async function parseZooCfg(text: string, read: ReadConfigFile = readFile)
     snapSizeLimitKb: keys.integer("snapSizeLimitInKb"),
     preAllocKb: keys.positive("preAllocSize"),
     forceSync: keys.flag("forceSync"),
+    slowSyncMs: keys.integer("fsync.warningthresholdms"),
     purge: intervalMs > 0 ? { retainCount, intervalMs } : undefined,
     trustEmptySnapshot: keys.flag("snapshot.trust.empty"),
     reaper: reaperOptions(keys),
     limits: limitOptions(keys),
   };
-  keys.family("authProvider");
-  const unknown = keys.unread().filter((key) => !IGNORED_KEYS.has(key.replace(/^zookeeper\./, "")));
-  return { options, warnings: unknown.map((key) => `${key} is not known to this server and is ignored`) };
+  return { options, warnings };
 }
 
 /** Reads a zoo.cfg from a file. Rejects with `ConfigError`. */
