@@ -51,6 +51,9 @@ export class ScriptedConnection {
   writes = 0;
   connectRequest: ConnectRequest | undefined;
   closed = false;
+  /** True while the client does not read. What is sent meanwhile arrives in one chunk. */
+  paused = false;
+  #unread: Buffer[] = [];
   readonly #handler: SocketHandler;
   readonly #server: ScriptedServer;
   readonly #decoder: FrameDecoder;
@@ -72,7 +75,9 @@ export class ScriptedConnection {
 
   /** Hands raw bytes to the client. */
   send(bytes: Buffer): void {
-    if (!this.closed) this.#handler.onData(bytes);
+    if (this.closed) return;
+    if (this.paused) this.#unread.push(bytes);
+    else this.#handler.onData(bytes);
   }
 
   /** Grants (or refuses, with timeoutMs 0) the session. */
@@ -126,8 +131,12 @@ export class ScriptedConnection {
         if (!connection.closed) connection.#decoder.push(Buffer.from(bytes));
         return true;
       },
-      pause() {},
-      resume() {},
+      pause() {
+        connection.paused = true;
+      },
+      resume() {
+        connection.#resume();
+      },
       end() {},
       destroy(error) {
         if (connection.closed) return;
@@ -139,6 +148,13 @@ export class ScriptedConnection {
 
   open(): void {
     if (!this.closed) this.#handler.onConnect?.();
+  }
+
+  #resume(): void {
+    this.paused = false;
+    const unread = this.#unread;
+    this.#unread = [];
+    if (unread.length > 0) this.send(Buffer.concat(unread));
   }
 
   #onFrame(bytes: Buffer): void {

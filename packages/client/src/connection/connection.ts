@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // One TCP (or TLS) connection to one server: frames out, batched to one write a tick; frames in, all of a
 // chunk in one pass. It knows nothing of sessions; its parser state dies with it.
-import { type Clock, type ConnectTarget, errorFrom, type Net, type Socket } from "@meerkat/runtime";
+import {
+  type Clock,
+  type ConnectTarget,
+  errorFrom,
+  type Net,
+  type Socket,
+  type Timer,
+} from "@meerkat/runtime";
 import { FrameDecoder, JuteReader, JuteWriter } from "@meerkat/wire";
 import { ZooKeeperError } from "../errors.ts";
+import { ReadPacer } from "./read-pacer.ts";
 
 /** Written at once, before the tick ends, when so many bytes have gathered: bounds the slab. */
 const BATCH_BYTES_MAX = 256 * 1024;
@@ -33,6 +41,8 @@ export interface ConnectionOptions {
   readonly target: ConnectTarget;
   /** Longest frame accepted from the server. */
   readonly frameBytesMax: number;
+  /** Whether `paceReading` may do something. */
+  readonly paceReads: boolean;
 }
 
 /** See the head of this file. Opened by the constructor; `onConnect` or `onClose` follows. */
@@ -55,6 +65,10 @@ export class Connection {
   readonly #decoder: FrameDecoder;
   readonly #reader: JuteReader = new JuteReader(Buffer.alloc(0));
   readonly #flush: () => void;
+  readonly #pacer: ReadPacer | undefined;
+  /** Stands while the socket is left unread. */
+  #pause: Timer | undefined;
+  #chunkBytes = 0;
   #closed = false;
 
   constructor(options: ConnectionOptions, handler: ConnectionHandler) {
@@ -62,6 +76,7 @@ export class Connection {
     this.#clock = options.clock;
     this.lastReceivedMs = this.lastSentMs = options.clock.nowMs();
     this.#flush = () => this.flush();
+    this.#pacer = options.paceReads ? new ReadPacer() : undefined;
     this.#decoder = new FrameDecoder(options.frameBytesMax, (bytes, start, end) => {
       this.#reader.reset(bytes, start, end);
       this.handler.onFrame(this.#reader);
@@ -79,6 +94,7 @@ export class Connection {
       onEnd: () => this.#socket.destroy(),
       onClose: (error) => {
         this.#closed = true;
+        this.#endPause();
         this.handler.onClose(error);
       },
     });
@@ -111,9 +127,25 @@ export class Connection {
     }
   }
 
+  /**
+   * For the end of a chunk with `replies`, when `inFlight` requests are left and the last reply took
+   * `roundTripMs`: leaves the socket unread for a moment where that saves work, see `ReadPacer`.
+   */
+  paceReading(replies: number, inFlight: number, roundTripMs: number): void {
+    if (this.#pacer === undefined || this.#closed || this.#pause !== undefined) return;
+    const pauseMs = this.#pacer.pauseAfter({ bytes: this.#chunkBytes, replies, inFlight, roundTripMs });
+    if (pauseMs === 0) return;
+    this.#socket.pause();
+    this.#pause = this.#clock.after(pauseMs, () => {
+      this.#pause = undefined;
+      this.#socket.resume();
+    });
+  }
+
   /** Sends what is gathered and closes; the server sees an orderly end. */
   end(): void {
     this.flush();
+    if (this.#endPause()) this.#socket.resume();
     this.#socket.end();
   }
 
@@ -121,12 +153,22 @@ export class Connection {
   destroy(error?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#endPause();
     this.#socket.destroy(error);
+  }
+
+  /** True when there was a pause. */
+  #endPause(): boolean {
+    const pause = this.#pause;
+    this.#pause = undefined;
+    pause?.cancel();
+    return pause !== undefined;
   }
 
   #onData(chunk: Buffer): void {
     if (this.#closed) return;
     this.lastReceivedMs = this.#clock.nowMs();
+    this.#chunkBytes = chunk.length;
     try {
       this.#decoder.push(chunk);
       if (!this.#closed) this.handler.onChunkEnd();

@@ -19,6 +19,7 @@ export interface ConnectorOptions {
   readonly runtime: Runtime;
   readonly tls: TlsClientOptions | undefined;
   readonly frameBytesMax: number;
+  readonly paceReads: boolean;
   /** Limit of one address: TCP, TLS and the first reply together. */
   readonly connectTimeoutMs: () => number;
   /** Delay before the next round. */
@@ -94,7 +95,7 @@ export class Connector {
   }
 
   #tryAddress(host: HostAddress, address: string, signal: AbortSignal): Promise<boolean> {
-    const { runtime, tls, frameBytesMax, connectTimeoutMs, onEstablished, onFailure, request } =
+    const { runtime, tls, frameBytesMax, paceReads, connectTimeoutMs, onEstablished, onFailure, request } =
       this.#options;
     return new Promise<boolean>((resolve) => {
       const timeoutMs = connectTimeoutMs();
@@ -118,6 +119,7 @@ export class Connector {
             tls: tls === undefined ? undefined : { ...tls, serverName: tls.serverName ?? host.host },
           },
           frameBytesMax,
+          paceReads,
         },
         {
           onConnect: () => {

@@ -42,7 +42,7 @@ test("transaction numbers start over at 1 after the largest, and replies still m
     explain: () => "",
     firstXid: 0x7fff_fffe,
   });
-  const options = { net, clock, target: { host: "a", port: 1 }, frameBytesMax: 1_000 };
+  const options = { net, clock, target: { host: "a", port: 1 }, frameBytesMax: 1_000, paceReads: true };
   pipeline.attach(new Connection(options, silentHandler));
   const calls = Array.from({ length: 4 }, () =>
     pipeline.submit(new Request(closeSessionOperation, "/"), undefined),

@@ -75,6 +75,8 @@ export class RequestPipeline {
   #connection: Connection | undefined;
   #nextXid: number;
   #nowTick = 0;
+  /** Replies taken from the chunk at hand. */
+  #chunkReplies = 0;
   /** When set, new requests are rejected with it. */
   #refusal: (() => ZooKeeperError) | undefined;
   #sweepTick: number = Number.POSITIVE_INFINITY;
@@ -191,6 +193,7 @@ export class RequestPipeline {
       return;
     }
     this.#inFlight.shift();
+    this.#chunkReplies++;
     this.lastAnsweredTick = request.sentTick;
     const { operation } = request;
     if (operation.onReply !== undefined) operation.onReply(request, err);
@@ -220,6 +223,17 @@ export class RequestPipeline {
     }
     this.#settle(request, undefined);
     (request.resolve as (value: unknown) => void)(value);
+  }
+
+  /** All whole frames of a chunk were taken. Writes what waits; the connection may rest from reading. */
+  onChunkEnd(): void {
+    this.pump();
+    const replies = this.#chunkReplies;
+    this.#chunkReplies = 0;
+    const connection = this.#connection;
+    if (replies === 0 || connection === undefined) return;
+    const roundTripMs = this.#ticks.at(connection.lastReceivedMs) - this.lastAnsweredTick;
+    connection.paceReading(replies, this.#inFlight.size, roundTripMs);
   }
 
   /** Rejects the waiting requests that `which` picks, because of `reason`; returns how many. */

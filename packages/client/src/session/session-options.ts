@@ -28,4 +28,5 @@ export interface SessionOptions {
   readonly waitingMax: number;
   readonly requestBytesMax: number;
   readonly replyBytesMax: number;
+  readonly paceReads: boolean;
 }

@@ -105,7 +105,7 @@ export class Session {
     this.#handler = {
       ...silentHandler,
       onFrame: (reader) => this.#onFrame(reader),
-      onChunkEnd: () => this.pipeline.pump(),
+      onChunkEnd: () => this.pipeline.onChunkEnd(),
       onDrain: () => this.pipeline.pump(),
       onClose: (error) => this.#onConnectionClose(error),
     };
@@ -259,12 +259,13 @@ export class Session {
   }
 
   #newConnector(): Connector {
-    const { runtime, hosts, tls, connectTimeoutMs, replyBytesMax } = this.#options;
+    const { runtime, hosts, tls, connectTimeoutMs, replyBytesMax, paceReads } = this.#options;
     return new Connector({
       hosts,
       runtime,
       tls,
       frameBytesMax: replyBytesMax,
+      paceReads,
       connectTimeoutMs: () => connectTimeoutMs ?? Math.max(this.timeoutMs / hosts.size, CONNECT_MS_MIN),
       nextDelayMs: () => this.#nextDelayMs(),
       request: () => this.#connectRequest(),
