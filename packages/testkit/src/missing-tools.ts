@@ -5,12 +5,20 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** Something that a test needs beside Node. */
-export type Tool = "java-zookeeper" | "java-curator" | "python-kazoo" | "chromium" | "openssl";
+export type Tool =
+  | "java-zookeeper"
+  | "java-curator"
+  | "java-curator-discovery"
+  | "python-kazoo"
+  | "chromium"
+  | "openssl";
 
 /** Debian's Apache ZooKeeper. Its manifest names the jars it needs. */
 export const ZOOKEEPER_JAR = "/usr/share/java/zookeeper.jar";
 /** Debian's Curator, and with it the compiler that programs of ours for it need. */
 export const CURATOR_RECIPES_JAR = "/usr/share/java/curator-recipes.jar";
+/** Debian's Curator x-discovery. */
+export const CURATOR_DISCOVERY_JAR = "/usr/share/java/curator-x-discovery.jar";
 /** Debian's Python, the one that sees Debian's kazoo. */
 export const PYTHON = "/usr/bin/python3";
 
@@ -31,12 +39,16 @@ export function findProgram(...names: readonly string[]): string | undefined {
   return undefined;
 }
 
+function hasCurator(): boolean {
+  return (
+    findProgram("java") !== undefined && findProgram("javac") !== undefined && existsSync(CURATOR_RECIPES_JAR)
+  );
+}
+
 const checks: Record<Tool, () => boolean> = {
   "java-zookeeper": () => findProgram("java") !== undefined && existsSync(ZOOKEEPER_JAR),
-  "java-curator": () =>
-    findProgram("java") !== undefined &&
-    findProgram("javac") !== undefined &&
-    existsSync(CURATOR_RECIPES_JAR),
+  "java-curator": hasCurator,
+  "java-curator-discovery": () => hasCurator() && existsSync(CURATOR_DISCOVERY_JAR),
   "python-kazoo": () =>
     existsSync(PYTHON) && spawnSync(PYTHON, ["-c", "import kazoo"], { stdio: "ignore" }).status === 0,
   chromium: () => findProgram("chromium", "chromium-browser", "google-chrome") !== undefined,
