@@ -7,6 +7,7 @@ import { EmbeddedServer } from "@meerkat/server";
 import { scratchDir, toolsAvailable } from "@meerkat/testkit";
 import { describe, expect, test } from "vitest";
 import { makeCertificates } from "../client/support/certificates.ts";
+import { converse } from "../server/plain-text.ts";
 import { describeEachZooKeeper } from "../support/zookeepers.ts";
 import { meerkat, startMeerkat } from "./support/meerkat.ts";
 
@@ -94,6 +95,32 @@ describe("meerkat server", () => {
     };
     // The session timeout that the command asks for is cut to the file's maximum.
     expect(checks.find(({ name }) => name === "session")?.detail).toContain("timeout 3000 ms");
+  });
+
+  test("takes system properties as Java does, over the file and without one, and warns about unknown ones", async () => {
+    await using folder = await scratchDir();
+    const file = join(folder.path, "zoo.cfg");
+    await writeFile(
+      file,
+      `dataDir=${folder.path}\nclientPort=0\nmaxClientCnxns=5\nadmin.enableServer=false\n`,
+    );
+    const properties = [
+      "-Dzookeeper.4lw.commands.whitelist=conf",
+      "-DmaxClientCnxns=7",
+      "-Dzookeeper.snapCuont=1",
+      "-DclientPortAddress=127.0.0.1",
+    ];
+    for (const args of [[file], ["--data-dir", join(folder.path, "other"), "-p", "0"]]) {
+      await using server = startMeerkat(["server", ...args, ...properties]);
+      const [, host = "", port = ""] = /^listening on (.*):(\d+)$/.exec(await server.line()) ?? [];
+      expect(await converse({ host, port: Number(port) }, "conf")).toContain("maxClientCnxns=7\n");
+      expect(server.output).toContain("snapCuont is not known");
+      await server.kill("SIGTERM");
+    }
+    const broken = await meerkat(["server", file, "-Dzookeeper.forceSync=perhaps"]);
+    expect([broken.code, broken.stderr]).toEqual([1, expect.stringContaining("forceSync=perhaps")]);
+    const malformed = await meerkat(["server", "-DforceSync"]);
+    expect(malformed.stderr).toContain("-Dname=value");
   });
 
   test("a missing or broken zoo.cfg is named", async () => {

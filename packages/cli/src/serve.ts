@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `meerkat server` does: configuration, log, and a server until the process is told to end.
 import { readFile } from "node:fs/promises";
-import { EmbeddedServer, type EmbeddedServerOptions, parseZooCfg, type ServerConfig } from "@meerkat/server";
+import { EmbeddedServer, parseZooCfg, type ServerConfig } from "@meerkat/server";
 import { type Io, writeLine } from "./io.ts";
 import { createLogger } from "./log.ts";
 import type { LogLevel } from "./log-level.ts";
 import { writeJsonLine } from "./output/json.ts";
 import { UsageError } from "./usage-error.ts";
-
-/** ZooKeeper's usual client port. */
-const DEFAULT_CLIENT_PORT = 2181;
 
 /** What the user chose. */
 export interface ServerFlags {
@@ -20,7 +17,21 @@ export interface ServerFlags {
   readonly tickTime?: number;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
+  /** System properties, as Java takes them: `-Dname=value`. */
+  readonly define?: Readonly<Record<string, string>>;
 }
+
+/**
+ * What holds where there is no zoo.cfg: nothing but the port, on loopback, and what clients of today expect. In the
+ * form of one, so that properties and flags lie over it in the same way.
+ */
+const WITHOUT_FILE = `
+clientPortAddress=127.0.0.1
+clientPort=2181
+extendedTypesEnabled=true
+maxClientCnxns=10000
+admin.enableServer=false
+`;
 
 /** Runs the server until the signal; resolves when it is closed. */
 export async function serve(file: string | undefined, flags: ServerFlags, io: Io): Promise<void> {
@@ -28,7 +39,7 @@ export async function serve(file: string | undefined, flags: ServerFlags, io: Io
   if (flags.memory === true && flags.dataDir !== undefined) {
     throw new UsageError("--memory and --data-dir do not go together");
   }
-  const { options, warnings } = file === undefined ? withoutFile(flags) : await fromFile(file, flags);
+  const { options, warnings } = await configure(file, flags);
   for (const warning of warnings) logger.warn({ file }, warning);
   await using server = await EmbeddedServer.start({ ...options, runtime: { logger } });
   const { host, port, connectString } = server;
@@ -41,33 +52,26 @@ export async function serve(file: string | undefined, flags: ServerFlags, io: Io
   logger.info({ reason: String(io.signal.reason) }, "stopping");
 }
 
-function withoutFile(flags: ServerFlags): ServerConfig {
-  const isLossy = flags.dataDir === undefined && flags.memory !== true;
+/** The configuration from the file, or the defaults; system properties win over it, and flags over both. */
+async function configure(file: string | undefined, flags: ServerFlags): Promise<ServerConfig> {
+  const text = file === undefined ? WITHOUT_FILE : await readFile(file, "utf8");
+  const properties: Record<string, string> = { ...flags.define };
+  const named = flags.dataDir ?? flags.define?.["dataDir"] ?? flags.define?.["zookeeper.dataDir"];
+  const keepsNothing = flags.memory === true || (file === undefined && named === undefined);
+  // A configuration must name a directory, also one that is not going to be used.
+  const dataDir = keepsNothing ? "." : named;
+  const chosen: Readonly<Record<string, string | number | undefined>> = {
+    dataDir,
+    clientPortAddress: flags.host,
+    clientPort: flags.clientPort,
+    tickTime: flags.tickTime,
+  };
+  for (const [key, value] of Object.entries(chosen)) if (value !== undefined) properties[key] = String(value);
+  const { options, warnings } = await parseZooCfg(text, readFile, properties);
+  if (!keepsNothing) return { options, warnings };
+  const loss = "no data directory: everything is kept in memory and lost at the end (see --data-dir)";
   return {
-    options: {
-      host: flags.host,
-      port: flags.clientPort ?? DEFAULT_CLIENT_PORT,
-      tickTimeMs: flags.tickTime,
-      ...(flags.dataDir === undefined ? { memory: true } : { dataDir: flags.dataDir }),
-    },
-    warnings: isLossy
-      ? ["no data directory: everything is kept in memory and lost at the end (see --data-dir)"]
-      : [],
+    options: { ...options, memory: true, dataDir: undefined, dataLogDir: undefined },
+    warnings: flags.memory === true ? warnings : [...warnings, loss],
   };
-}
-
-/** The file with the flags over it. */
-async function fromFile(file: string, flags: ServerFlags): Promise<ServerConfig> {
-  let text = await readFile(file, "utf8");
-  // A directory on the command line is as good as one in the file, which must have one; the last key wins.
-  const directory = flags.memory === true ? "." : flags.dataDir;
-  if (directory !== undefined) text += `\ndataDir=${directory.replaceAll("\\", "\\\\")}\n`;
-  const { options, warnings } = await parseZooCfg(text);
-  const flagOptions: EmbeddedServerOptions = {
-    ...(flags.host === undefined ? {} : { host: flags.host }),
-    ...(flags.clientPort === undefined ? {} : { port: flags.clientPort }),
-    ...(flags.tickTime === undefined ? {} : { tickTimeMs: flags.tickTime }),
-    ...(flags.memory === true ? { memory: true, dataDir: undefined, dataLogDir: undefined } : {}),
-  };
-  return { options: { ...options, ...flagOptions }, warnings };
 }
