@@ -69,6 +69,11 @@ export class Meter {
     }
   }
 
+  /** Time since the run began. */
+  get elapsedMs(): number {
+    return performance.now() - this.#startMs;
+  }
+
   /** True when every operation that was started is done and no more will be. */
   get finished(): boolean {
     return !this.#open && this.#done === this.#started;

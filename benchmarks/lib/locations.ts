@@ -20,3 +20,8 @@ export function driverPath(name: string): string {
 export function pythonDriverPath(name: string): string {
   return `${benchmarksDir}drivers/${name}.py`;
 }
+
+/** The Java driver of that name, which is compiled when it is needed. */
+export function javaDriverPath(name: string): string {
+  return `${benchmarksDir}drivers/${name}.java`;
+}
