@@ -285,7 +285,9 @@ function describeCurator(zk: ZooKeeperUnderTest): void {
     await delay.put("late", { delayMs: 600 });
     await delay.put("soon", { delayMs: 200 });
     expect(await consumed(peer, 2)).toEqual(["soon", "late"]);
-    await awaitCondition(async () => (await fifo.size()) + (await priority.size()) + (await delay.size()) === 0);
+    await awaitCondition(
+      async () => (await fifo.size()) + (await priority.size()) + (await delay.size()) === 0,
+    );
   });
 
   test("take from its queues", async () => {
@@ -321,10 +323,9 @@ function describeCurator(zk: ZooKeeperUnderTest): void {
     await peer.ask("group-start", "/g", "theirs", "2");
     await awaitCondition(async () => (await peer.ask("group-list", "/g")) === "ours=1 theirs=2");
     await awaitCondition(async () => (await party.members()).length === 2);
-    expect((await party.members()).map(({ identifier, data }) => `${identifier}=${data.toString()}`)).toEqual([
-      "ours=1",
-      "theirs=2",
-    ]);
+    expect((await party.members()).map(({ identifier, data }) => `${identifier}=${data.toString()}`)).toEqual(
+      ["ours=1", "theirs=2"],
+    );
     await peer.ask("group-close", "/g");
     await awaitCondition(async () => (await party.members()).length === 1);
   });

@@ -159,7 +159,7 @@ describeEachZooKeeper(
     const closed = closing();
 
     test("go on where they were", async () => {
-      const client = closed(await connect(zk, 30_000));
+      const client = closed(await connect(zk, 40_000));
       const counter = new Counter(client, "/n");
       for (let count = 0; count < 5; count++) await counter.increment();
       await zk.stop();

@@ -214,6 +214,21 @@ describeEachZooKeeper("queues", (zk) => {
     expect(await names(client, "/q")).toEqual(["foreign"]);
   });
 
+  test("go on when someone deletes the place of claims and witnesses", async () => {
+    const client = closed(await connect(zk));
+    const queue = closed(new Queue(client, "/q", text));
+    await queue.putAll(["a", "b", "c"]);
+    await (await queue.take()).ack();
+    await client.deleteRecursive("/q/taken");
+    const b = await queue.take({ timeoutMs: 10_000 });
+    expect(b.value).toBe("b");
+    await client.deleteRecursive("/q/taken");
+    expect(await failure(b.ack())).toMatchObject({ code: "LOST", context: { reason: "deleted" } });
+    await b.release();
+    expect((await drain(queue)).sort()).toEqual(["b", "c"]);
+    expect(await queue.size()).toBe(0);
+  });
+
   test("lose nothing and give nothing twice after an acknowledgement, while connections break and sessions end", async () => {
     const producers = await Promise.all([0, 1].map(async () => closed(await connectThroughProxy(zk))));
     const consumers = await Promise.all([0, 1, 2].map(async () => closed(await connectThroughProxy(zk))));
@@ -295,7 +310,7 @@ describeEachZooKeeper(
     const closed = closing();
 
     test("has what was put and not acknowledged", async () => {
-      const client = closed(await connect(zk, 30_000));
+      const client = closed(await connect(zk, 40_000));
       const queue = new Queue(client, "/q", text);
       await queue.putAll(["a", "b", "c"]);
       await (await queue.take()).ack();

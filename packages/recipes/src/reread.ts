@@ -85,6 +85,20 @@ export async function rereadUntil<T>(options: Reread<T>): Promise<T> {
   }
 }
 
+/** Runs what may be done twice until it succeeds or fails for good. Rejects with the scope's reason when it ends. */
+export function untilDone(
+  options: Pick<Reread<void>, "client" | "runtime" | "scope">,
+  task: (call: CallOptions) => Promise<unknown>,
+): Promise<void> {
+  return rereadUntil({
+    ...options,
+    look: async (_watch, call) => {
+      await task(call);
+      return { found: undefined };
+    },
+  });
+}
+
 /** What `read` gives, or undefined where there is no znode. */
 export async function orAbsent<T>(read: Promise<T>): Promise<T | undefined> {
   try {

@@ -16,6 +16,7 @@ import {
   ZooKeeperError,
 } from "@meerkat/client";
 import { Backoff, type Runtime, randomUuid, sleep } from "@meerkat/runtime";
+import { waitForClosing } from "./bounded-wait.ts";
 import { RecipeError } from "./recipe-error.ts";
 import { deleteSurely } from "./removal.ts";
 
@@ -78,8 +79,12 @@ export class Witness {
     return clock.nowMs() + (this.#clockOffset?.offsetMs ?? clock.wallMs() - clock.nowMs());
   }
 
-  /** Deletes the znode, over lost connections if need be. */
-  async close(): Promise<void> {
+  /** Deletes the znode, over lost connections if need be; waits at most 5 s for it. */
+  close(): Promise<void> {
+    return waitForClosing(this.#runtime.clock, this.#remove());
+  }
+
+  async #remove(): Promise<void> {
     await this.#tail;
     const path = this.#path;
     this.#path = undefined;
@@ -139,6 +144,10 @@ export class Witness {
       this.#path = path;
       return path;
     } catch (error) {
+      if (isZooKeeperError(error, "NODE_EXISTS")) {
+        // Made by an earlier try in a session that has ended since; it goes with that one.
+        return this.#ensure(call);
+      }
       if (isZooKeeperError(error) && error.effect === "unknown") {
         void deleteSurely(this.#client, this.#runtime, () => [path]);
         // The commit itself was not sent.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isZooKeeperError, type ZooKeeperClient } from "@meerkat/client";
 import { type Runtime, resolveRuntime } from "@meerkat/runtime";
-import { orAbsent, rereadUntil } from "../reread.ts";
+import { orAbsent, rereadUntil, untilDone } from "../reread.ts";
 import { type WaitOptions, WaitScope } from "../wait-scope.ts";
 
 /** Options of a barrier. */
@@ -30,7 +30,16 @@ export class Barrier {
 
   /** Sets the barrier, with missing parents; one that stands is fine. */
   async create(options: WaitOptions = {}): Promise<void> {
-    await this.#client.ensurePath(this.path, options);
+    const scope = new WaitScope(this.#runtime.clock, options, `setting the barrier ${this.path}`, this.path);
+    try {
+      await untilDone({ client: this.#client, runtime: this.#runtime, scope }, (call) =>
+        this.#client.ensurePath(this.path, call),
+      );
+    } catch (error) {
+      throw scope.explain(error);
+    } finally {
+      scope.end();
+    }
   }
 
   /** Removes it and lets all waiters go. False when it did not stand. */

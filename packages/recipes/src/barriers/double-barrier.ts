@@ -190,13 +190,20 @@ export class DoubleBarrier {
       // That of the former session may be listed still; it must not count for this one.
       await this.#deleteQuietly(member.name, call);
     }
-    const { stat } = await this.#client.create(path, this.#identifier, {
-      ...call,
-      mode: "ephemeral",
-      createParents: true,
-      idempotent: true,
-    });
-    this.#member = { name: member.name, owner: stat.ephemeralOwner };
+    try {
+      const { stat } = await this.#client.create(path, this.#identifier, {
+        ...call,
+        mode: "ephemeral",
+        createParents: true,
+        idempotent: true,
+      });
+      this.#member = { name: member.name, owner: stat.ephemeralOwner };
+    } catch (error) {
+      if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
+      // Made by an earlier try in a session that has ended since.
+      await this.#deleteQuietly(member.name, call);
+      await this.#join(call);
+    }
   }
 
   /** Names of all members, in order. */

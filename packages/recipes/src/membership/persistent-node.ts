@@ -14,6 +14,7 @@ import {
   sleep,
   untilAborted,
 } from "@meerkat/runtime";
+import { waitForClosing } from "../bounded-wait.ts";
 import { RecipeError } from "../recipe-error.ts";
 import { deleteSurely } from "../removal.ts";
 import { orAbsent } from "../reread.ts";
@@ -42,8 +43,6 @@ const RETRY_PAUSE = { initialMs: 50, maxMs: 5_000 } as const;
 const RECREATE_PAUSE = { initialMs: 20, maxMs: 5_000 } as const;
 /** Time in peace after which the next deletion is taken for the first one again. */
 const PEACE_MS = 10_000;
-/** How long `close` waits for the deletion; after that it goes on in the background. */
-const CLOSE_WAIT_MS = 5_000;
 
 /** Failures that a repetition does not cure. */
 const HOPELESS_CODES = new Set([
@@ -278,14 +277,10 @@ export class PersistentNode implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { clock } = this.#runtime;
     this.#unsubscribe();
     this.#closing.abort(this.#closedError());
     for (const { done } of this.#waiting.splice(0)) done.reject(this.#closedError());
-    const waiting = new AbortController();
-    const removal = this.#remove().finally(() => waiting.abort());
-    await Promise.race([removal, sleep(clock, CLOSE_WAIT_MS, waiting.signal).catch(() => {})]);
-    waiting.abort();
+    await waitForClosing(this.#runtime.clock, this.#remove());
     this.#setState("closed");
     this.#emitter.clear();
   }
@@ -295,9 +290,7 @@ export class PersistentNode implements AsyncDisposable {
     const client = this.#client;
     // The pass that runs ends at its next request: only then is it known what there is to delete.
     await this.#passes;
-    await client
-      .removeWatches(this.path, "data", this.#onWatch, { timeoutMs: CLOSE_WAIT_MS })
-      .catch(() => {});
+    await client.removeWatches(this.path, "data", this.#onWatch, { timeoutMs: 1_000 }).catch(() => {});
     await deleteSurely(client, this.#runtime, async () => {
       const stat = await client.exists(this.path, { timeoutMs: 0 });
       if (stat === null) return [];

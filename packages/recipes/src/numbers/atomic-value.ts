@@ -3,6 +3,7 @@
 import {
   type CallOptions,
   type Codec,
+  isRetryable,
   isZooKeeperError,
   type Stat,
   type ZooKeeperClient,
@@ -215,6 +216,8 @@ export class AtomicValue<T> implements AsyncDisposable {
       return true;
     } catch (error) {
       if (!isZooKeeperError(error)) throw error;
+      // Not done in the session that it was meant for: it is as good in the next one.
+      if (isRetryable(error) && this.#client.state !== "expired") return false;
       if (error.code === "BAD_VERSION" || error.code === "NODE_EXISTS" || error.code === "NO_NODE")
         return false;
       if (error.effect !== "unknown" || current === undefined || signal.aborted) throw error;

@@ -9,6 +9,7 @@ import {
   type ZooKeeperClient,
 } from "@meerkat/client";
 import { type Runtime, resolveRuntime } from "@meerkat/runtime";
+import { waitForClosing } from "../bounded-wait.ts";
 import { RecipeError } from "../recipe-error.ts";
 import { orAbsent, rereadUntil } from "../reread.ts";
 import { type WaitOptions, WaitScope } from "../wait-scope.ts";
@@ -117,9 +118,12 @@ export abstract class BaseQueue<T> implements AsyncDisposable {
     }
   }
 
-  /** Gives back what is held, removes watches and witnesses. Waiting calls reject with `CLOSED`. */
+  /**
+   * Gives back what is held, removes watches and witnesses. Waiting calls reject with `CLOSED`. Takes at most
+   * 5 s; while the server is away it goes on in the background.
+   */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    this.#closed ??= waitForClosing(this.runtime.clock, this.#close());
     return this.#closed;
   }
 

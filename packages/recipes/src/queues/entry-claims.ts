@@ -9,8 +9,8 @@ import {
   type ZooKeeperClient,
 } from "@meerkat/client";
 import { Backoff, type Runtime, randomUuid, sleep } from "@meerkat/runtime";
+import { waitForClosing } from "../bounded-wait.ts";
 import { isRecipeError, RecipeError } from "../recipe-error.ts";
-import { deleteSurely } from "../removal.ts";
 import { orAbsent } from "../reread.ts";
 import { type WaitOptions, WaitScope } from "../wait-scope.ts";
 import type { Witness } from "../witness.ts";
@@ -91,7 +91,11 @@ export class EntryClaims implements ItemOwner {
   }
 
   unclaim(entry: ClaimedEntry): Promise<void> {
-    const work = this.#unclaim(entry).finally(() => this.#background.delete(work));
+    return waitForClosing(this.#runtime.clock, this.#inBackground(this.#unclaim(entry)));
+  }
+
+  #inBackground(task: Promise<void>): Promise<void> {
+    const work: Promise<void> = task.finally(() => this.#background.delete(work));
     this.#background.add(work);
     return work;
   }
@@ -108,7 +112,11 @@ export class EntryClaims implements ItemOwner {
       owner = stat.ephemeralOwner;
     } catch (error) {
       if (isZooKeeperError(error, "NODE_EXISTS")) return undefined;
-      if (isZooKeeperError(error) && error.effect === "unknown") this.#removeMarked(path, mark);
+      // A claim that was in the way has just gone, or the place of claims has: the list is read again in time.
+      if (isZooKeeperError(error, "NO_NODE")) return undefined;
+      if (isZooKeeperError(error) && error.effect === "unknown") {
+        void this.#inBackground(this.#removeMarked(path, name, mark));
+      }
       throw error;
     }
     const entry = { name, czxid: 0n, owner };
@@ -168,12 +176,22 @@ export class EntryClaims implements ItemOwner {
     }
   }
 
-  /** Deletes a claim that may or may not have been made, if it is ours. */
-  #removeMarked(path: string, mark: string): void {
-    const work: Promise<void> = deleteSurely(this.#client, this.#runtime, async () => {
-      const found = await orAbsent(this.#client.get(path, { timeoutMs: 0 }));
-      return found?.data.toString() === mark ? [path] : [];
-    }).finally(() => this.#background.delete(work));
-    this.#background.add(work);
+  /** Gives up a claim that may or may not have been made. Never rejects. */
+  async #removeMarked(path: string, name: string, mark: string): Promise<void> {
+    const backoff = new Backoff(RETRY_PAUSE, this.#runtime.random);
+    for (;;) {
+      try {
+        // Without it a follower that lags behind might not know the claim yet.
+        await this.#client.sync(path, { timeoutMs: 0 });
+        const found = await orAbsent(this.#client.get(path, { timeoutMs: 0 }));
+        if (found === undefined || found.data.toString() !== mark) return;
+        // In its own session only, so that it cannot be another's claim that goes.
+        await this.#unclaim({ name, czxid: 0n, owner: found.stat.ephemeralOwner });
+        return;
+      } catch (error) {
+        if (!isRetryable(error, { idempotent: true }) || this.#client.state === "closed") return;
+      }
+      await sleep(this.#runtime.clock, backoff.nextMs());
+    }
   }
 }
