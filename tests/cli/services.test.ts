@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `services` and `call` over a registry with real servers in it.
 import { ZooKeeperClient } from "@meerkat/client";
-import { Registry } from "@meerkat/governance";
+import { codecByName, Registry } from "@meerkat/governance";
 import { arg, defineService, f32, InvalidOperation, i32, implement, RpcServer } from "@meerkat/rpc";
 import { expect, test } from "vitest";
 import { describeEachZooKeeper } from "../support/zookeepers.ts";
@@ -61,6 +61,21 @@ describeEachZooKeeper("services and call", (zk) => {
       },
     ]);
     expect((await meerkat(["services", "nobody", "--json", "-z", zk.hosts])).stdout).toBe("[]\n");
+  });
+
+  test("other layouts are listed and followed by --layout", async () => {
+    const codec = codecByName("dubbo2");
+    await using registry = await Registry.connect({ hosts: zk.hosts, codec });
+    await using watching = startMeerkat(["services", "--watch", "--json", "-l", "dubbo2", "-z", zk.hosts]);
+    await registry.register({ host: "10.0.0.5", port: 20_880, weight: 200 }, { service: "org.acme.Demo" });
+    const row = { service: "org.acme.Demo", host: "10.0.0.5", port: 20_880, weight: 200 };
+    expect(JSON.parse(await watching.line())).toMatchObject({ change: "added", ...row });
+    const listed = await meerkat(["services", "--layout", "dubbo2", "--json", "-z", zk.hosts]);
+    expect(JSON.parse(listed.stdout)).toMatchObject([{ ...row, metadata: { interface: "org.acme.Demo" } }]);
+    const named = await meerkat(["services", "org.acme.Demo", "--layout", "dubbo2", "-z", zk.hosts]);
+    expect(named.stdout).toContain("10.0.0.5:20880");
+    const wrong = await meerkat(["services", "--layout", "consul", "-z", zk.hosts]);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining("use one of seed, nerve") });
   });
 
   test("--watch tells of servers that come and go, until it is interrupted", async () => {

@@ -10,6 +10,7 @@ export function addServicesCommand(program: Command, { io }: CommandHost): void 
   addRootOption(addDataOptions(program.command("services")))
     .description("list the live servers, or follow them")
     .argument("[name]", "only this service")
+    .option("-l, --layout <name>", "how servers register: seed, curator, dubbo2, …", "seed")
     .option("-w, --watch", "go on and print what changes until interrupted")
     .action(async (service: string | undefined, flags: ServicesFlags, command: Command) => {
       const { printServices } = await import("../services/list.ts");

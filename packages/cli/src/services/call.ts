@@ -43,7 +43,7 @@ export async function printCall(
   const { service, method } = request;
   const values = parseArguments(method, request.words);
   const { timeoutMs } = resolveConnection(command, io);
-  await withRegistry(command, io, flags.root, async ({ registry, call: limits }) => {
+  await withRegistry(command, io, { root: flags.root }, async ({ registry, call: limits }) => {
     await using directory = await registry.directory({ ...limits, service });
     await using client = createRpcClient(contractFor(service, method, values, flags.idempotent === true), {
       directory,

@@ -8,9 +8,6 @@ import { isoTime } from "../output/stat-text.ts";
 import { serverJson, serverRow, sorted } from "./live-server.ts";
 import type { ConnectedRegistry } from "./registry.ts";
 
-/** Parent of the roots of all services but the default one. */
-const SERVICES_ROOT = "/services";
-
 /** Prints what changes until the signal. */
 export async function followServices(
   connected: ConnectedRegistry,
@@ -19,6 +16,10 @@ export async function followServices(
   io: Io,
 ): Promise<void> {
   await new Follower(connected, asJson, io).run(service);
+}
+
+function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 class Follower {
@@ -54,27 +55,27 @@ class Follower {
   /** Looks for new services whenever the list of them changes. */
   async #followAll(): Promise<void> {
     const { client, registry, call } = this.#connected;
-    await using watch = await client.addWatch(SERVICES_ROOT, { ...call, signal: this.#signal });
+    await using watch = await client.addWatch(registry.servicesRoot, { ...call, signal: this.#signal });
     // The default service is followed also while nobody has registered there yet.
-    this.#follow(registry.rootOf());
-    for (const { root } of await registry.services(call)) this.#follow(root);
+    if (registry.hasDefaultService) this.#follow(registry.rootOf());
+    const options = { ...call, withMissingRoots: true };
+    for (const { name, root } of await registry.services(options)) this.#follow(root, name);
     for await (const _event of watch) {
-      for (const { root } of await registry.services(call)) this.#follow(root);
+      for (const { name, root } of await registry.services(options)) this.#follow(root, name);
     }
   }
 
-  #follow(root: string): void {
+  #follow(root: string, name: string = lastPart(root)): void {
     if (this.#followed.has(root)) return;
-    const following = this.#followOne(root);
+    const following = this.#followOne(root, name);
     this.#followed.set(root, following);
     following.catch((error: unknown) => this.#failing.abort(error));
   }
 
   /** `service` is a name or a root. */
-  async #followOne(service: string): Promise<void> {
+  async #followOne(service: string, name: string = lastPart(service)): Promise<void> {
     const { registry, call } = this.#connected;
     await using directory = await registry.directory({ ...call, service });
-    const name = directory.root.slice(directory.root.lastIndexOf("/") + 1);
     for await (const change of directory.changes({ signal: this.#signal })) this.#print(name, change);
   }
 

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `meerkat services` prints.
+import { codecByName, type InstanceDecoder, layoutNames } from "@meerkat/governance";
 import type { Command } from "commander";
 import { mapConcurrently, REQUESTS_MAX } from "../concurrently.ts";
 import { type Io, writeLine } from "../io.ts";
 import { writeJson } from "../output/json.ts";
 import { type Column, formatTable } from "../output/table.ts";
+import { UsageError } from "../usage-error.ts";
 import { followServices } from "./follow.ts";
 import { type LiveServer, serverJson, serverRow, sorted } from "./live-server.ts";
 import { type ConnectedRegistry, withRegistry } from "./registry.ts";
 
+/** The seed's layout. */
+const DEFAULT_LAYOUT = "seed";
+
 /** What to print. */
 export interface ServicesFlags {
   readonly root: string;
+  readonly layout: string;
   readonly watch?: boolean;
   readonly json?: boolean;
 }
@@ -23,10 +29,18 @@ export function printServices(
   flags: ServicesFlags,
   io: Io,
 ): Promise<void> {
-  return withRegistry(command, io, flags.root, async (connected) => {
+  const isDefaultRoot = command.getOptionValueSource("root") === "default";
+  // Other layouts have a default service only where its root is named.
+  const root = flags.layout === DEFAULT_LAYOUT || !isDefaultRoot ? flags.root : undefined;
+  return withRegistry(command, io, { root, codec: layoutOf(flags) }, async (connected) => {
     if (flags.watch === true) await followServices(connected, service, flags.json === true, io);
     else await list(connected, service, flags, io);
   });
+}
+
+function layoutOf({ layout }: ServicesFlags): InstanceDecoder {
+  if (layoutNames.includes(layout)) return codecByName(layout);
+  throw new UsageError(`there is no layout ${layout}: use one of ${layoutNames.join(", ")}`);
 }
 
 const COLUMNS: readonly Column[] = [

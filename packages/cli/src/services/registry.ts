@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A registry for the commands that look at services or call them.
-import { Registry } from "@meerkat/governance";
+import { Registry, type RegistryOptions } from "@meerkat/governance";
 import type { Command } from "commander";
 import { type Connected, withClient } from "../connection.ts";
 import type { Io } from "../io.ts";
@@ -14,11 +14,11 @@ export interface ConnectedRegistry extends Connected {
 export function withRegistry<T>(
   command: Command,
   io: Io,
-  root: string,
+  options: Pick<RegistryOptions, "root" | "codec">,
   task: (connected: ConnectedRegistry) => Promise<T>,
 ): Promise<T> {
   return withClient(command, io, async (connected) => {
-    await using registry = new Registry(connected.client, { root });
+    await using registry = new Registry(connected.client, options);
     return await task({ ...connected, registry });
   });
 }

@@ -138,17 +138,27 @@ export class Registry implements AsyncDisposable {
 
   /**
    * All services, the default one first if its root exists, the others by name. What is empty is listed
-   * too: its root stays when its last instance leaves.
+   * too: its root stays when its last instance leaves. `withMissingRoots` adds services that have a znode,
+   * but none for their members yet.
    */
   async services(
-    options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined } = {},
+    options: {
+      readonly signal?: AbortSignal | undefined;
+      readonly timeoutMs?: number | undefined;
+      readonly withMissingRoots?: boolean | undefined;
+    } = {},
   ): Promise<ServiceListing[]> {
+    const { withMissingRoots = false, ...call } = options;
     const own = this.hasDefaultService
-      ? await this.#listing(nodeName(this.root), this.root, options)
+      ? await this.#listing(nodeName(this.root), this.root, call)
       : undefined;
-    const names = await this.#names(options);
+    const names = await this.#names(call);
     const others = await Promise.all(
-      names.map((name) => this.#listing(name, this.#rootOfOther(name), options)),
+      names.map(async (name): Promise<ServiceListing | undefined> => {
+        const root = this.#rootOfOther(name);
+        const missing = withMissingRoots ? { name, root, instances: 0 } : undefined;
+        return (await this.#listing(name, root, call)) ?? missing;
+      }),
     );
     const byRoot = new Map<string, ServiceListing>();
     for (const listing of [own, ...others]) {
