@@ -69,6 +69,35 @@ function benchmarkNames() {
     .map((name) => name.slice(0, -3));
 }
 
+/** The names of what can be fuzzed: the files in tests/fuzz. */
+function fuzzNames() {
+  const suffix = "-frames.test.ts";
+  return readdirSync(`${root}tests/fuzz`)
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => name.slice(0, -suffix.length));
+}
+
+/**
+ * The numbers given as `--name N` for some of `names`, as environment variables `PREFIX_NAME`; undefined
+ * when there is anything else.
+ */
+function numbers(args, prefix, names) {
+  const variables = {};
+  for (let index = 0; index < args.length; index += 2) {
+    const name = names.find((known) => args[index] === `--${known}`);
+    const value = args[index + 1];
+    if (name === undefined || !(Number(value) >= 0)) return undefined;
+    variables[`${prefix}_${name.toUpperCase()}`] = value;
+  }
+  return variables;
+}
+
+/** Runs one file of tests for long: nothing else is started, and what it prints is shown at once. */
+function runLong(file, variables) {
+  const env = { ...process.env, ...variables };
+  return run(bin("vitest"), ["run", file, "--disable-console-intercept"], { env });
+}
+
 const commands = {
   async test(args) {
     // Arguments narrow the run to some tests; the checks of the whole tree are then left out.
@@ -81,6 +110,31 @@ const commands = {
   demo: (args) => run(process.execPath, ["packages/cli/bin/meerkat.js", "demo", ...args]),
   async example([name, ...args]) {
     return run(process.execPath, [`examples/dist/${name}.js`, ...args]);
+  },
+  async differential(args) {
+    const variables = numbers(args, "DIFFERENTIAL", ["minutes", "seed"]);
+    if (variables?.DIFFERENTIAL_MINUTES === undefined) {
+      console.error("usage: npm run differential -- --minutes N [--seed S]");
+      return 2;
+    }
+    return runLong("tests/differential/differential.test.ts", variables);
+  },
+  async fuzz([name, ...args]) {
+    const variables = numbers(args, "FUZZ", ["frames", "seed"]);
+    const names = fuzzNames();
+    if (!names.includes(name) || variables === undefined) {
+      console.error(`usage: npm run fuzz -- ${names.join("|")} [--frames N] [--seed S]`);
+      return 2;
+    }
+    return runLong(`tests/fuzz/${name}-frames.test.ts`, variables);
+  },
+  async chaos([name, ...args]) {
+    const variables = numbers(args, "CHAOS", ["minutes", "seed"]);
+    if (name !== "recipes" || variables?.CHAOS_MINUTES === undefined) {
+      console.error("usage: npm run chaos -- recipes --minutes N [--seed S]");
+      return 2;
+    }
+    return runLong("tests/chaos/recipes.test.ts", variables);
   },
   async bench([name, ...args]) {
     const names = benchmarkNames();

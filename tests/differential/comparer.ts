@@ -64,54 +64,62 @@ function resultsAsOlder(request: Request, body: Comparable): Comparable {
   });
 }
 
-/** The deliberate differences between two replies. */
-function isDeliberate(embedded: Reply, real: Reply, sequence: Sequence, step: number): boolean {
-  const { request } = embedded;
-  const connection = sequence.steps[step]?.connection ?? -1;
-  switch (request.type) {
-    case OpCode.exists:
-      // From 3.8.4 on exists needs READ.
-      return (
-        sequence.theme === "access" &&
-        embedded.err === ErrorCode.NO_AUTH &&
-        real.err === ErrorCode.OK &&
-        embedded.xid === real.xid &&
-        embedded.zxid === real.zxid
-      );
-    case OpCode.checkWatches:
-      // 3.8 finds the watches of any connection.
-      return (
-        embedded.err === ErrorCode.NO_WATCHER &&
-        real.err === ErrorCode.OK &&
-        othersMayWatch(sequence.steps.slice(0, step), connection, request.path)
-      );
-    case OpCode.getAllChildrenNumber:
-      // 3.8 counts the root twice when it is asked for by the empty path.
-      return (
-        request.path === "" &&
-        typeof embedded.body === "number" &&
-        isDeepStrictEqual(real, { ...embedded, body: embedded.body + 1 })
-      );
-    case OpCode.multiRead:
-      // 3.8 sends the results so far behind the error, where no client looks.
-      return (
-        embedded.err === ErrorCode.MARSHALLING_ERROR && isDeepStrictEqual(embedded, { ...real, body: null })
-      );
-    case OpCode.multi:
-      // From 3.9 on a create2 in a multi is answered as such.
-      return isDeepStrictEqual(
-        { ...embedded, body: resultsAsOlder(request, embedded.body) },
-        { ...real, body: real.body },
-      );
-    default:
-      return false;
-  }
+/** One deliberate difference between two replies. */
+interface Exemption {
+  readonly type: Request["type"];
+  readonly reason: string;
+  readonly covers: (embedded: Reply, real: Reply, sequence: Sequence, step: number) => boolean;
 }
+
+const exemptions: readonly Exemption[] = [
+  {
+    type: OpCode.exists,
+    reason: "from 3.8.4 on exists needs READ",
+    covers: (embedded, real, sequence) =>
+      sequence.theme === "access" &&
+      embedded.err === ErrorCode.NO_AUTH &&
+      real.err === ErrorCode.OK &&
+      embedded.xid === real.xid &&
+      embedded.zxid === real.zxid,
+  },
+  {
+    type: OpCode.checkWatches,
+    reason: "3.8 finds the watches of any connection",
+    covers: ({ request, err }, real, sequence, step) =>
+      request.type === OpCode.checkWatches &&
+      err === ErrorCode.NO_WATCHER &&
+      real.err === ErrorCode.OK &&
+      othersMayWatch(sequence.steps.slice(0, step), sequence.steps[step]?.connection ?? -1, request.path),
+  },
+  {
+    type: OpCode.getAllChildrenNumber,
+    reason: "3.8 counts the root twice when it is asked for by the empty path",
+    covers: (embedded, real) =>
+      embedded.request.type === OpCode.getAllChildrenNumber &&
+      embedded.request.path === "" &&
+      typeof embedded.body === "number" &&
+      isDeepStrictEqual(real, { ...embedded, body: embedded.body + 1 }),
+  },
+  {
+    type: OpCode.multiRead,
+    reason: "3.8 sends the results so far behind the error, where no client looks",
+    covers: (embedded, real) =>
+      embedded.err === ErrorCode.MARSHALLING_ERROR && isDeepStrictEqual(embedded, { ...real, body: null }),
+  },
+  {
+    type: OpCode.multi,
+    reason: "from 3.9 on a create2 in a multi is answered as such",
+    covers: (embedded, real) =>
+      isDeepStrictEqual({ ...embedded, body: resultsAsOlder(embedded.request, embedded.body) }, real),
+  },
+];
 
 function agree(embedded: Observation, real: Observation, sequence: Sequence, step: number): boolean {
   if (isDeepStrictEqual(embedded, real)) return true;
   if (embedded.kind !== "reply" || real.kind !== "reply") return false;
-  return isDeliberate(embedded, real, sequence, step);
+  return exemptions.some(
+    ({ type, covers }) => type === embedded.request.type && covers(embedded, real, sequence, step),
+  );
 }
 
 const eventKey = (item: Observation): string =>

@@ -40,13 +40,13 @@ function countOf(play: Play): { replies: number; events: number } {
 }
 
 /** The smallest sequence with a difference, and what it is. */
-async function explain(sequence: Sequence, left: Player, right: Player): Promise<string> {
+async function explain(sequence: Sequence, first: Difference, left: Player, right: Player): Promise<string> {
   const fails = async (candidate: Sequence): Promise<boolean> =>
     (await playBoth(candidate, left, right)).difference !== undefined;
   const smallest = await shrink(sequence, fails);
   const { difference } = await playBoth(smallest, left, right);
-  if (difference === undefined) return `seed ${sequence.seed} differed once, but not again when shrunk`;
-  return describeDifference(smallest, difference);
+  if (difference !== undefined) return describeDifference(smallest, difference);
+  return `Only once, not when it was played again: ${describeDifference(sequence, first)}`;
 }
 
 describe.skipIf(!toolsAvailable("comparison with Apache ZooKeeper", "java-zookeeper"))(
@@ -65,7 +65,7 @@ describe.skipIf(!toolsAvailable("comparison with Apache ZooKeeper", "java-zookee
       for (let seed = firstSeed; !isOver(); seed++) {
         const sequence = generateSequence(seed);
         const { plays, difference } = await playBoth(sequence, left, right);
-        if (difference !== undefined) expect.fail(await explain(sequence, left, right));
+        if (difference !== undefined) expect.fail(await explain(sequence, difference, left, right));
         const { replies, events } = countOf(plays[1]);
         total.sequences++;
         total.replies += replies;
