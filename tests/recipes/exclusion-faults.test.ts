@@ -3,7 +3,7 @@
 import { ZooKeeperClient as Client, type ZooKeeperClient } from "@meerkat/client";
 import { type Hold, LeaderElection, Lock, ReadWriteLock, Semaphore } from "@meerkat/recipes";
 import { seededRandom } from "@meerkat/runtime";
-import { awaitCondition, type Direction, FaultProxy } from "@meerkat/testkit";
+import { awaitCondition, type Direction, expireSession, FaultProxy } from "@meerkat/testkit";
 import { afterEach, describe, expect, test } from "vitest";
 import { describeEachZooKeeper, type ZooKeeperUnderTest } from "../support/zookeepers.ts";
 import {
@@ -228,6 +228,29 @@ describeEachZooKeeper("under faults", (zk) => {
     await awaitCount(next, "/l", 2);
   });
 
+  test("znodes of a former session that are still there are not taken for ours", async () => {
+    const observer = await connect(zk.hosts);
+    const trap = await trapped(zk);
+    await observer.create("/l");
+    const { session } = trap.client;
+    // The create arrives, its reply does not, and by its own clock the client gives the session up first.
+    trap.proxy.blackhole("toClient");
+    await trap.proxy.refuse();
+    const waiting = new Lock(trap.client, "/l").acquire({ timeoutMs: 30_000 });
+    await awaitCount(observer, "/l", 2);
+    const former = await names(observer, "/l");
+    await aborted(session.lost);
+    expect(await names(observer, "/l")).toEqual(former);
+    await trap.proxy.restore();
+    await using hold = await waiting;
+    expect(hold.sessionId).toBe(trap.client.sessionId);
+    expect(hold.sessionId).not.toBe(session.id);
+    expect(former.some((name) => hold.path.endsWith(name))).toBe(false);
+    await awaitCondition(async () => (await names(observer, "/l")).every((name) => !former.includes(name)));
+    expect(await names(observer, "/l")).toHaveLength(2);
+    hold.assertHeld();
+  });
+
   test("a holder that stood still too long is told so at its first step, before any signal", async () => {
     const client = await connect(zk.hosts, { sessionTimeoutMs: 600 });
     const hold = await new Lock(client, "/l").acquire();
@@ -259,6 +282,40 @@ describeEachZooKeeper("under faults", (zk) => {
       }
     }
   });
+
+  for (const layout of ["curator", "kazoo"] as const) {
+    test(`no lease is taken by one who lost the gate after it counted (layout ${layout})`, async () => {
+      const other = await connect(zk.hosts);
+      const trap = await trapped(zk);
+      const theirs = new Semaphore(other, "/s", { permits: 1, layout });
+      const ours = new Semaphore(trap.client, "/s", { permits: 1, layout });
+      for (const semaphore of [theirs, ours]) await (await semaphore.acquire()).release();
+      const { session } = trap.client;
+      const leases = layout === "curator" ? "/s/leases" : "/s";
+      // The third reply says that no lease is in use; what follows it, the create, gets nowhere.
+      const counted = new Promise<void>((resolve) => {
+        trap.arm("toClient", 3, () => {
+          trap.proxy.blackhole("toServer");
+          resolve();
+        });
+      });
+      const waiting = ours.acquire({ timeoutMs: 30_000 });
+      await counted;
+      expect(await names(other, leases)).toEqual([]);
+      const next = theirs.acquire({ timeoutMs: 30_000 });
+      await awaitCount(other, layout === "curator" ? "/s/locks" : "/s-__lock__", 2);
+      await expireSession({ server: zk.address, sessionId: session.id } as ZooKeeperClient);
+      const hold = await next;
+      await trap.proxy.restore();
+      trap.proxy.cut();
+      await awaitCount(other, layout === "curator" ? "/s/locks" : "/s-__lock__", 1);
+      await other.sync("/s");
+      expect(await names(other, leases)).toHaveLength(1);
+      hold.assertHeld();
+      await hold.release();
+      await (await waiting).release();
+    });
+  }
 
   for (const [what, permits] of [
     ["lock", 1],
