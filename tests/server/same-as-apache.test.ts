@@ -157,9 +157,10 @@ describe.skipIf(cannotRun)("an operator's tools", () => {
   });
 
   it("find the fields of a connection", async () => {
-    const [theirs] = (await fetchJson(apacheAdminPort, "/commands/connections")).connections as object[];
-    const [ours] = (await fetchJson(server.adminPort as number, "/commands/connections"))
-      .connections as object[];
+    const [theirs] = (await fetchJson(apacheAdminPort, "/commands/connections"))["connections"] as object[];
+    const [ours] = (await fetchJson(server.adminPort as number, "/commands/connections"))[
+      "connections"
+    ] as object[];
     expect(keysOf(ours).sort()).toEqual(keysOf(theirs).sort());
   });
 });

@@ -53,6 +53,13 @@ function exists(client: RawClient, path: string): Promise<number> {
   return client.code(OpCode.exists, ReadRequest, { path, watch: false });
 }
 
+/** What a client needs to go on with its session over another connection. */
+function sessionOf(client: RawClient): { sessionId: bigint; password: Uint8Array } {
+  const { sessionId, password } = client.session ?? {};
+  if (sessionId === undefined || password === undefined || password === null) throw new Error("no session");
+  return { sessionId, password };
+}
+
 describe("snapshot and restore", () => {
   it("bring a state back, with its sessions, under clients that have seen later ones, and over a restart", async () => {
     await using directory = await scratchDir();
@@ -75,11 +82,9 @@ describe("snapshot and restore", () => {
     });
     await before.untilClosed();
     await after.untilClosed();
-    const { sessionId, password } = before.session as NonNullable<RawClient["session"]>;
-    const back = await RawClient.connect(server, { sessionId, password, lastZxidSeen: seen });
-    expect(back.session?.sessionId).toBe(sessionId);
-    const { sessionId: lost, password: proof } = after.session as NonNullable<RawClient["session"]>;
-    const gone = await RawClient.connect(server, { sessionId: lost, password: proof });
+    const back = await RawClient.connect(server, { ...sessionOf(before), lastZxidSeen: seen });
+    expect(back.session?.sessionId).toBe(before.session?.sessionId);
+    const gone = await RawClient.connect(server, sessionOf(after));
     expect(gone.session?.sessionId).toBe(0n);
     expect(await get(back, "/kept")).toBe("old");
     expect([await exists(back, "/ephemeral"), await exists(back, "/later")]).toEqual([0, -101]);
