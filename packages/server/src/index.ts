@@ -11,6 +11,7 @@ export {
 } from "./config/known-keys.ts";
 export type { ReadConfigFile } from "./config/read-file.ts";
 export { loadServerConfig, parseZooCfg, type ServerConfig } from "./config/zoo-cfg.ts";
+export { type RepairOptions, type RepairReport, repairDirectory } from "./log/index.ts";
 export type { ConnectThrottleOptions } from "./net/connect-throttle.ts";
 export { defaultLimits, type Limits } from "./net/limits.ts";
 export type {

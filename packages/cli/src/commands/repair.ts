@@ -14,7 +14,7 @@ export function addRepairCommand(program: Command, { io }: CommandHost): void {
     .option("--json", "print what was done as JSON")
     .action(async (dataDir: string, flags: { readonly logDir?: string; readonly json?: boolean }) => {
       const [{ repairDirectory }, { systemRuntime }] = await Promise.all([
-        import("@meerkat/server/log"),
+        import("@meerkat/server"),
         import("@meerkat/runtime"),
       ]);
       const report = await repairDirectory({
