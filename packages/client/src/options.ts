@@ -57,10 +57,10 @@ export interface ZooKeeperClientOptions {
   /** Longest reply in bytes. Lists of children may be far longer than a request. Default 64 MiB. */
   readonly replyBytesMax?: number | undefined;
   /**
-   * With 128 or more requests in flight to a server that sends its replies one by one (Apache ZooKeeper
-   * does), leave the socket unread for half a millisecond at a time, an eighth of the round trip at most, so
-   * that replies come many at once. Halves the client's processor time there; replies and events come that
-   * much later. Default true.
+   * With 128 or more reads in flight, and no writes, to a server that sends its replies one by one (Apache
+   * ZooKeeper does), leave the socket unread for half a millisecond at a time, an eighth of the round trip at
+   * most, so that replies come many at once. That takes a third of the processor time for a read; replies
+   * and events come about a millisecond later at most. Default true.
    */
   readonly paceReads?: boolean | undefined;
   /** Events that a persistent watch keeps for a slow reader. Default 4,096. */

@@ -11,7 +11,7 @@ import {
 } from "@meerkat/runtime";
 import { FrameDecoder, JuteReader, JuteWriter } from "@meerkat/wire";
 import { ZooKeeperError } from "../errors.ts";
-import { ReadPacer } from "./read-pacer.ts";
+import { type PipelineFigures, ReadPacer } from "./read-pacer.ts";
 
 /** Written at once, before the tick ends, when so many bytes have gathered: bounds the slab. */
 const BATCH_BYTES_MAX = 256 * 1024;
@@ -128,12 +128,12 @@ export class Connection {
   }
 
   /**
-   * For the end of a chunk with `replies`, when `inFlight` requests are left and the last reply took
-   * `roundTripMs`: leaves the socket unread for a moment where that saves work, see `ReadPacer`.
+   * Call it at the end of a chunk with replies: leaves the socket unread for a moment where that saves
+   * work, see `ReadPacer`.
    */
-  paceReading(replies: number, inFlight: number, roundTripMs: number): void {
+  paceReading(figures: PipelineFigures): void {
     if (this.#pacer === undefined || this.#closed || this.#pause !== undefined) return;
-    const pauseMs = this.#pacer.pauseAfter({ bytes: this.#chunkBytes, replies, inFlight, roundTripMs });
+    const pauseMs = this.#pacer.pauseAfter(figures, this.#chunkBytes);
     if (pauseMs === 0) return;
     this.#socket.pause();
     this.#pause = this.#clock.after(pauseMs, () => {

@@ -7,13 +7,14 @@
 //
 // A pause does no harm where the server has more to do than it can finish meanwhile. Hence the conditions:
 // many requests in flight; replies that come few at a time, which those of a server that answers in large
-// chunks do not; and a round trip of many pauses, so that a pause is a small share of what a reply takes
-// anyway and the server does not run dry. A pause that gathered nothing is followed by a rest. Writes are
-// never held back.
+// chunks do not; a round trip of many pauses, so that a pause is a small share of what a reply takes anyway
+// and the server does not run dry; and reads alone, since a write waits for the disk and not for its turn: one
+// that comes a little later may wait for another sync. A pause that gathered nothing is followed by a rest.
+// Nothing that is to be sent is ever held back.
 
 /** A shallower pipeline is read at once, always. */
 export const PACED_IN_FLIGHT_MIN = 128;
-/** A pause in milliseconds. Timers of Node make half to one and a half of it. */
+/** A pause in milliseconds. Node counts in whole ones, so that it lasts from half a one to one and a half. */
 export const READ_PAUSE_MS = 0.5;
 /** A pause is at most this share of the round trip. */
 export const READ_PAUSE_SHARE = 0.125;
@@ -25,17 +26,17 @@ export const PAUSES_PER_TRIAL = 16;
 /** A pause that gathered fewer replies was in vain: whoever sends waits for us, or has stopped. */
 const GATHERED_MIN = 3;
 /** Chunks read without a pause after one in vain; doubles with each that follows. */
-const REST_CHUNKS_FIRST = 16;
+const REST_CHUNKS_FIRST = 2;
 const REST_CHUNKS_MAX = 1024;
 /** Weight of the newest round trip in the average. */
 const ROUND_TRIP_WEIGHT = 1 / 8;
 
 /** What a chunk brought, and the pipeline behind it. */
-export interface ChunkFigures {
-  /** Bytes of the chunk. */
-  readonly bytes: number;
-  /** Replies to requests in it; pings and events do not count. */
+export interface PipelineFigures {
+  /** Replies to requests in the chunk; pings and events do not count. */
   readonly replies: number;
+  /** How many of them answer a write. */
+  readonly writes: number;
   /** Requests still in flight, the answered ones of the chunk no longer among them. */
   readonly inFlight: number;
   /** Milliseconds between the request and its reply, for the last one of the chunk. */
@@ -45,6 +46,8 @@ export interface ChunkFigures {
 /** See the head of this file. One belongs to one connection; it has neither timer nor clock. */
 export class ReadPacer {
   #roundTripMs = 0;
+  /** Replies since the last one to a write. */
+  #readsInRow = 0;
   #paused = false;
   #pausesLeft = 0;
   #restLeft = 0;
@@ -55,17 +58,19 @@ export class ReadPacer {
     return this.#roundTripMs;
   }
 
-  /** Call it at the end of each chunk. Returns for how many milliseconds not to read; 0 for not at all. */
-  pauseAfter(chunk: ChunkFigures): number {
-    const { bytes, replies, inFlight } = chunk;
+  /** Call it at the end of each chunk, which had `bytes`. Returns for how many milliseconds not to read; 0 for not at all. */
+  pauseAfter(figures: PipelineFigures, bytes: number): number {
+    const { replies, writes, inFlight, roundTripMs } = figures;
     if (replies === 0) return 0;
-    this.#roundTripMs += (chunk.roundTripMs - this.#roundTripMs) * ROUND_TRIP_WEIGHT;
+    this.#readsInRow = writes > 0 ? 0 : this.#readsInRow + replies;
+    this.#roundTripMs += (roundTripMs - this.#roundTripMs) * ROUND_TRIP_WEIGHT;
     const paused = this.#paused;
     this.#paused = false;
     if (
       inFlight + replies < PACED_IN_FLIGHT_MIN ||
       // Most of what was asked for came at once: the server has caught up and may be waiting for more.
       inFlight < replies ||
+      this.#readsInRow < PACED_IN_FLIGHT_MIN ||
       READ_PAUSE_MS > this.#roundTripMs * READ_PAUSE_SHARE
     ) {
       this.#pausesLeft = 0;

@@ -77,6 +77,8 @@ export class RequestPipeline {
   #nowTick = 0;
   /** Replies taken from the chunk at hand. */
   #chunkReplies = 0;
+  /** Those of them that answer a write. */
+  #chunkWrites = 0;
   /** When set, new requests are rejected with it. */
   #refusal: (() => ZooKeeperError) | undefined;
   #sweepTick: number = Number.POSITIVE_INFINITY;
@@ -196,6 +198,7 @@ export class RequestPipeline {
     this.#chunkReplies++;
     this.lastAnsweredTick = request.sentTick;
     const { operation } = request;
+    if (!operation.replayable) this.#chunkWrites++;
     if (operation.onReply !== undefined) operation.onReply(request, err);
     if (request.settled) {
       if (request.watch !== undefined) this.#options.watches.orphaned(request, err);
@@ -229,11 +232,12 @@ export class RequestPipeline {
   onChunkEnd(): void {
     this.pump();
     const replies = this.#chunkReplies;
-    this.#chunkReplies = 0;
+    const writes = this.#chunkWrites;
+    this.#chunkReplies = this.#chunkWrites = 0;
     const connection = this.#connection;
     if (replies === 0 || connection === undefined) return;
     const roundTripMs = this.#ticks.at(connection.lastReceivedMs) - this.lastAnsweredTick;
-    connection.paceReading(replies, this.#inFlight.size, roundTripMs);
+    connection.paceReading({ replies, writes, inFlight: this.#inFlight.size, roundTripMs });
   }
 
   /** Rejects the waiting requests that `which` picks, because of `reason`; returns how many. */
