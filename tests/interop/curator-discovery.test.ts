@@ -51,9 +51,9 @@ async function curator(zk: ZooKeeperUnderTest, classes: ScratchDir | undefined):
   return peer;
 }
 
-async function ask(peer: Program, command: string): Promise<string> {
+function ask(peer: Program, command: string): Promise<string> {
   peer.send(command);
-  return await peer.line();
+  return peer.line();
 }
 
 const available = toolsAvailable("discovery beside Curator", "java-zookeeper", "java-curator-discovery");

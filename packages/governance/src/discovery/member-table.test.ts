@@ -120,3 +120,39 @@ test("after any changes the sets agree with the members, and the differences wit
     { numRuns: 300 },
   );
 });
+
+test("members that weigh others multiply, hide what they weigh below 0, and end with their znode", () => {
+  const table = new MemberTable();
+  table.put("/a", at(1), member("/a", 1, 3));
+  table.put("/b", at(2), member("/b", 2));
+  let { set } = table.take(emptyEndpointSet, false)!;
+  const weights = (): Record<string, number> =>
+    Object.fromEntries(set.endpoints.map((entry) => [entry.port, entry.weight]));
+  const put = (path: string, zxid: number, factor: number): void => {
+    const factorOf = ({ port }: { readonly port: number }): number => (port === 1 ? factor : 1);
+    expect(table.put(path, at(zxid), { kind: "weights", factorOf })).toBeUndefined();
+  };
+  put("/v1", 3, 2);
+  const weighed = table.take(set, false)!;
+  expect([weighed.added, weighed.removed, weighed.changed.length]).toEqual([[], [], 1]);
+  ({ set } = weighed);
+  expect(weights()).toEqual({ 1: 6, 2: 1 });
+  put("/v2", 4, 0.5);
+  ({ set } = table.take(set, false)!);
+  expect(weights()).toEqual({ 1: 3, 2: 1 });
+  put("/v2", 5, -1);
+  const hidden = table.take(set, false)!;
+  expect(hidden.removed.map(endpointKey)).toEqual(["h:1"]);
+  ({ set } = hidden);
+  // A newcomer is weighed as well, and a product beyond all numbers counts for nothing.
+  put("/v2", 6, Number.MAX_VALUE);
+  table.put("/c", at(7), member("/c", 1, 5));
+  ({ set } = table.take(set, false)!);
+  expect(weights()).toEqual({ 1: 5, 2: 1 });
+  table.remove("/v1");
+  table.remove("/v2");
+  table.remove("/c");
+  ({ set } = table.take(set, false)!);
+  expect(weights()).toEqual({ 1: 3, 2: 1 });
+  expect(table.bad).toBe(0);
+});

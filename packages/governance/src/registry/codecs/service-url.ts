@@ -30,7 +30,7 @@ export function parseServiceUrl(text: string): ServiceUrl | undefined {
 }
 
 /** `a=b&c=d` without any decoding; a part without "=" has an empty value. */
-export function parseParams(query: string): Record<string, string> {
+function parseParams(query: string): Record<string, string> {
   const pairs = query.split("&").filter((part) => part.length > 0);
   return Object.fromEntries(
     pairs.map((pair) => {
