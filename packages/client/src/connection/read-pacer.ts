@@ -8,8 +8,9 @@
 // A pause does no harm where the server has more to do than it can finish meanwhile. Hence the conditions:
 // many requests in flight; replies that come few at a time, which those of a server that answers in large
 // chunks do not; a round trip of many pauses, so that a pause is a small share of what a reply takes anyway
-// and the server does not run dry; and reads alone, since a write waits for the disk and not for its turn: one
-// that comes a little later may wait for another sync. A pause that gathered nothing is followed by a rest.
+// and the server does not run dry; and reads alone, since a write waits for the disk, not for its turn, and
+// one that comes a little later may wait for another sync. A pause that gathered nothing is followed by a
+// rest.
 // Nothing that is to be sent is ever held back.
 
 /** A shallower pipeline is read at once, always. */
@@ -58,7 +59,10 @@ export class ReadPacer {
     return this.#roundTripMs;
   }
 
-  /** Call it at the end of each chunk, which had `bytes`. Returns for how many milliseconds not to read; 0 for not at all. */
+  /**
+   * Call it at the end of each chunk, which had `bytes`. Returns for how many milliseconds not to read;
+   * 0 for not at all.
+   */
   pauseAfter(figures: PipelineFigures, bytes: number): number {
     const { replies, writes, inFlight, roundTripMs } = figures;
     if (replies === 0) return 0;
