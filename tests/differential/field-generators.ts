@@ -5,7 +5,12 @@ import { type Acl, digestId, Permission } from "@meerkat/wire";
 import { chance, pick, pickWeighted } from "./choices.ts";
 import { ROOT } from "./sequence.ts";
 
-const NAMES = ["a", "b", "c"] as const;
+/** Few, and unevenly used, so that requests meet at the same znodes. */
+const NAMES = [
+  [5, "a"],
+  [3, "b"],
+  [1, "c"],
+] as const;
 
 /** Below the play's znode, where anything may be created. */
 const ODD_OWN_PATHS = [
@@ -65,7 +70,7 @@ export class PathGenerator {
       [2, 3],
     ]);
     let path: string = ROOT;
-    for (let level = 0; level < depth; level++) path += `/${pick(random, NAMES)}`;
+    for (let level = 0; level < depth; level++) path += `/${pickWeighted(random, NAMES)}`;
     // A name as a sequential create makes it.
     if (depth > 0 && chance(random, 0.1)) path += `000000000${randomInt(random, 4)}`;
     return path;

@@ -41,6 +41,9 @@ const TIMEOUT_MS = 120_000 + FRAMES * 3;
 const REPORT_INTERVAL_MS = 15_000;
 const FRAMES_PER_CONNECTION = 24;
 const CONNECTIONS_AT_ONCE = 25;
+/** Sessions of hostile connections expire during the run; the healthy one is quiet for a round and must not. */
+const HOSTILE_TIMEOUT_MS = 2000;
+const HEALTHY_TIMEOUT_MS = 120_000;
 
 function pick<T>(random: Random, items: readonly T[]): T {
   return items[randomInt(random, items.length)] as T;
@@ -156,7 +159,7 @@ function connectFrame(random: Random): Buffer {
     ConnectRequest.write(writer, {
       protocolVersion: 0,
       lastZxidSeen: 0n,
-      timeoutMs: 5000,
+      timeoutMs: HOSTILE_TIMEOUT_MS,
       sessionId: 0n,
       password: Buffer.alloc(16),
       readOnly: random.float() < 0.5,
@@ -200,11 +203,12 @@ describe("mutated frames", () => {
     await using server = await EmbeddedServer.start({
       memory: true,
       tickTimeMs: 100,
+      maxSessionTimeoutMs: HEALTHY_TIMEOUT_MS,
       saslUsers: { bob: "secret" },
       fourLetterWords: "*",
       runtime: { logger },
     });
-    const healthy = await RawClient.connect(server, { timeoutMs: 2000 });
+    const healthy = await RawClient.connect(server, { timeoutMs: HEALTHY_TIMEOUT_MS });
     await healthy.create("/healthy", Buffer.from("still here"));
     let reportMs = performance.now();
     for (let received = 0; received < FRAMES; received = await framesReceived(server)) {
