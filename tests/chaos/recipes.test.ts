@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The recipes while connections are cut, delayed, half-closed and swallowed, sessions expire, processes die
 // and servers are killed. `npm run chaos -- recipes --minutes N [--seed S]` runs longer.
-import { toolsAvailable } from "@meerkat/testkit";
+import { timingMultiple, toolsAvailable } from "@meerkat/testkit";
 import { describe, expect, it } from "vitest";
 import { chaosReport } from "./report.ts";
 import { runChaos } from "./run-chaos.ts";
@@ -10,7 +10,7 @@ import { type ChaosServers, EmbeddedProcess, Ensemble } from "./servers.ts";
 const { CHAOS_MINUTES, CHAOS_SEED = "2181", CHAOS_ONLY } = process.env;
 /** Each kind of server gets half of a long run. */
 const DURATION_MS = CHAOS_MINUTES === undefined ? 8_000 : Number(CHAOS_MINUTES) * 30_000;
-const CHECKS_MS = 150_000;
+const CHECKS_MS: number = 180_000 * timingMultiple();
 const SITES = 5;
 
 async function prove(start: () => Promise<ChaosServers>): Promise<void> {

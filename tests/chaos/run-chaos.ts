@@ -2,6 +2,7 @@
 // One run: contenders of every recipe at every site, faults for a while, then the end state.
 import { ZooKeeperClient } from "@meerkat/client";
 import { seededRandom } from "@meerkat/runtime";
+import { timingMultiple } from "@meerkat/testkit";
 import { History } from "./history.ts";
 import { type FaultCounts, pauseFor, runSchedule } from "./schedule.ts";
 import type { ChaosServers } from "./servers.ts";
@@ -21,7 +22,7 @@ import { counterWorkload, longWorkload } from "./workloads/numbers.ts";
 import { QueueWorkload } from "./workloads/queues.ts";
 
 /** How long contenders may take to be served after the last fault. */
-const SERVE_TIMEOUT_MS = 60_000;
+const SERVE_TIMEOUT_MS: number = 60_000 * timingMultiple();
 
 const WORKLOADS: Readonly<Record<string, (world: World, history: History) => Workload>> = {
   lock: lockWorkload,

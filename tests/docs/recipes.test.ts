@@ -25,7 +25,7 @@ describe("the guide Recipes", () => {
 
   it("names every recipe", () => {
     const isRecipe = (name: string): boolean =>
-      /(Lock|Semaphore|Election|Latch|Barrier|Counter|Long|Integer|Queue|Party|Partitioner|Node|Cache)$/.test(
+      /^[A-Z]\w*(Lock|Semaphore|Election|Latch|Barrier|Counter|Long|Integer|Queue|Party|Partitioner|Node|Cache)$/.test(
         name,
       ) && !["BaseQueue", "WriteLock", "ZnodeCache"].includes(name);
     const missing = Object.keys(recipes).filter((name) => isRecipe(name) && !guide.includes(name));

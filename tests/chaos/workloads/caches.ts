@@ -19,7 +19,7 @@ const ROOT = "/chaos/tree";
 const NAMES = ["a", "b", "c"];
 /** Two znodes that are only ever changed together: a state that shows them different never was. */
 const PAIR = [`${ROOT}/left`, `${ROOT}/right`] as const;
-const CONVERGE_TIMEOUT_MS = 20_000;
+const CONVERGE_TIMEOUT_MS = 30_000;
 
 /** Path to data and the zxids that tell one znode from its successor. */
 type State = ReadonlyMap<string, string>;

@@ -9,7 +9,7 @@ import { perClient, repeat, type Workload, type World } from "../workload.ts";
 
 const ROOT = "/chaos/party";
 const NODES = "/chaos/nodes";
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 30_000;
 
 /** Everything a site's present client keeps. */
 interface Kept {
