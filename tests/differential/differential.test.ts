@@ -17,7 +17,7 @@ const { DIFFERENTIAL_MINUTES, DIFFERENTIAL_SEED } = process.env;
 const minutes = Number(DIFFERENTIAL_MINUTES ?? 0);
 const firstSeed = Number(DIFFERENTIAL_SEED ?? (minutes > 0 ? Date.now() % 1_000_000_000 : 1));
 /** Sequences in a run without a time. */
-const SEQUENCES = 40;
+const SEQUENCES = 25;
 const REPORT_INTERVAL_MS = 15_000;
 /** Shrinking takes its own time. */
 const TIMEOUT_MS = minutes * 60_000 + 300_000;

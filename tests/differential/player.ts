@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plays a sequence against one server and keeps what every connection saw after each step. Steps follow each
 // other only when all is answered; then every connection pings, so that each event is seen after its step.
-import { JuteReader, OpCode, ReplyHeader, Xid } from "@meerkat/wire";
+import { ErrorCode, JuteReader, OpCode, ReplyHeader, Xid } from "@meerkat/wire";
 import { encodeBody, type Origin, typeOf } from "./encode.ts";
 import {
   type Comparable,
@@ -134,8 +134,13 @@ class Stage {
     const waiting = [...requests];
     for (const frame of connection.take()) note(seen, number, this.#observe(frame, waiting));
     if (!answered) note(seen, number, { kind: "silent" });
-    const closes = requests.some(({ type }) => type === OpCode.closeSession);
-    if (closes) this.#sessions.delete(this.#makers.get(number) ?? number);
+    if (requests.some(({ type }) => type === OpCode.closeSession)) {
+      this.#sessions.delete(this.#makers.get(number) ?? number);
+    }
+    // Apache closes behind the reply, in its own time: a ping might still be answered.
+    if ((seen.get(number) ?? []).some(isLastReply) && !(await connection.end())) {
+      note(seen, number, { kind: "silent" });
+    }
   }
 
   /** Reads a frame; the first of `waiting` is what a reply answers. */
@@ -162,6 +167,14 @@ class Stage {
     });
     await Promise.all(pings);
   }
+}
+
+/** A reply behind which the server closes the connection. */
+function isLastReply(item: Observation): boolean {
+  if (item.kind !== "reply") return false;
+  const { request, err } = item;
+  if (request.type === OpCode.closeSession) return err === ErrorCode.OK;
+  return request.type === "unknown" || (request.type === OpCode.auth && err !== ErrorCode.OK);
 }
 
 function note(seen: Map<number, Observation[]>, connection: number, observation: Observation): void {
