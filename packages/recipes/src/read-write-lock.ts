@@ -86,6 +86,9 @@ export class WriteLock implements Lockable {
  * `LockLayout`. A writer that steps back takes the name `__READ__<its place><number>`, which Curator sorts
  * into the writer's place; with the layout `both` its Kazoo half stays as it is, so that Kazoo's readers
  * (not ours, not Curator's) wait for its release.
+ *
+ * A reader of Kazoo 2.8 waits for the last writer in the list, even one that came after it and waits for
+ * it: they stand still, whosever the writer is, unless it has a time limit.
  */
 export class ReadWriteLock {
   readonly path: string;
