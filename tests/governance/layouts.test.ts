@@ -80,7 +80,9 @@ describeEachZooKeeper("layouts", (zk) => {
     const earlier = closed(await connect(zk));
     const first = await new Registrar({ client: earlier, root, codec: curatorCodec() }).register(instance);
     const later = closed(await connect(zk));
-    const directory = closed(await ZooKeeperDirectory.open(later, { root, codec: curatorCodec() }));
+    // Long enough for both events of the replacement to come in on a busy machine.
+    const patient = { root, codec: curatorCodec(), coalesceMs: 400 };
+    const directory = closed(await ZooKeeperDirectory.open(later, patient));
     let least = 1;
     directory.onChange((set) => {
       least = Math.min(least, set.endpoints.length);

@@ -60,6 +60,8 @@ export class Registration implements AsyncDisposable {
   #ambiguous = false;
   /** Znodes of an earlier process with this identity are to be looked for, once. */
   #twinsUnknown = true;
+  /** It was registered before: whoever has its name now took it, and keeps it. */
+  #hadZnode = false;
   /** A pass is wanted. */
   #wanted = false;
   #passes: Promise<void> | undefined;
@@ -301,8 +303,8 @@ export class Registration implements AsyncDisposable {
       });
     } catch (error) {
       if (mode === "ephemeral" && isZooKeeperError(error, "NODE_EXISTS")) {
-        const isFirst = this.#twinsUnknown;
-        const stat = await takeName(this.#shared, this.#encoded, { mayReplace: isFirst, signal });
+        const mayReplace = !this.#hadZnode;
+        const stat = await takeName(this.#shared, this.#encoded, { mayReplace, signal });
         if (stat !== undefined) this.#adopt(joinPath(root, name), stat.ephemeralOwner, stat.mzxid);
         else this.#wanted = true;
         return;
@@ -332,6 +334,7 @@ export class Registration implements AsyncDisposable {
   }
 
   #adopt(path: string, owner: bigint, mzxid: bigint): void {
+    this.#hadZnode = true;
     this.#stale.delete(path);
     this.#path = path;
     this.#owner = owner;
