@@ -30,13 +30,13 @@ const FULL: Plan = {
 };
 /** Apache's server alone: fail-over takes the length of a session. */
 const QUICK: Plan = {
-  budgetMs: 26_000,
+  budgetMs: 22_000,
   rounds: 1,
   runMs: 300,
   failoverRounds: 1,
   cacheRounds: 1,
   cacheTimeoutMs: 5_000,
-  contenders: [2, 100],
+  contenders: [10, 100],
   trees: [10_000],
 };
 
