@@ -10,6 +10,24 @@ import { destroyClientsAfterEach, scriptedWorld } from "./support/scripted-clien
 
 destroyClientsAfterEach();
 
+describe("looking for a server", () => {
+  test("one that takes the connection and never answers is tried anew, each time for longer", async () => {
+    const { clock, server, client } = scriptedWorld();
+    const opened: number[] = [];
+    server.onConnectRequest = (connection) => {
+      opened.push(clock.nowMs());
+      if (opened.length === 4) connection.accept();
+    };
+    const patient = client({ sessionTimeoutMs: 30_000 });
+    const ready = patient.connect({ timeoutMs: 60_000 });
+    await clock.advance(20_000);
+    await ready;
+    const waits = opened.slice(1).map((ms, index) => Math.floor((ms - (opened[index] ?? 0)) / 1_000));
+    expect(waits).toEqual([2, 4, 8]);
+    expect(server.connections.slice(0, 3).every(({ closed }) => closed)).toBe(true);
+  });
+});
+
 describe("keeping a session", () => {
   test("an idle client pings every third of the timeout", async () => {
     const { clock, server, connected } = scriptedWorld();

@@ -24,7 +24,8 @@ export interface ZooKeeperClientOptions {
   readonly requestTimeoutMs?: number | undefined;
   /**
    * Limit of connecting to one address, the first reply included. Default: the session timeout divided by
-   * the number of hosts, 1,000 at least.
+   * the number of hosts, 1,000 at least. A search begins with 2,000 where that is less, and doubles it after
+   * each address that used it up.
    */
   readonly connectTimeoutMs?: number | undefined;
   /** Limit of `close` when connected. Default 5,000. */

@@ -10,6 +10,13 @@ import { formatHost, type HostAddress, type HostList, isAddress } from "./host-l
 /** ReplyHeader => xid:int zxid:long err:int */
 const REPLY_HEADER_BYTES = 16;
 
+/**
+ * Time that an address gets at first, ms. It doubles, up to the limit, after each that used it up: a server
+ * that is just starting may take a connection and never answer it, and only a new one helps; one that is
+ * merely slow must be waited for.
+ */
+const PATIENCE_FIRST_MS = 2_000;
+
 /** What the first frame says; asked for when it is written, since it changes with the session. */
 export type ConnectRequestFields = ConnectRequest;
 
@@ -38,6 +45,7 @@ export interface ConnectorOptions {
 export class Connector {
   readonly #options: ConnectorOptions;
   #search: AbortController | undefined;
+  #patienceMs = PATIENCE_FIRST_MS;
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -98,7 +106,7 @@ export class Connector {
     const { runtime, tls, frameBytesMax, paceReads, connectTimeoutMs, onEstablished, onFailure, request } =
       this.#options;
     return new Promise<boolean>((resolve) => {
-      const timeoutMs = connectTimeoutMs();
+      const timeoutMs = Math.min(this.#patienceMs, connectTimeoutMs());
       let connected = false;
       const finish = (established: boolean): void => {
         timer.cancel();
@@ -132,6 +140,7 @@ export class Connector {
               return;
             }
             const response = ConnectResponse.read(reader);
+            this.#patienceMs = PATIENCE_FIRST_MS;
             finish(true);
             onEstablished(connection, response, host);
           },
@@ -146,6 +155,7 @@ export class Connector {
         },
       );
       const timer = runtime.clock.after(timeoutMs, () => {
+        this.#patienceMs = Math.min(this.#patienceMs * 2, connectTimeoutMs());
         connection.destroy(
           new Error(connected ? `no answer within ${timeoutMs} ms` : `no connection within ${timeoutMs} ms`),
         );
