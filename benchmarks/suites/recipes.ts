@@ -30,9 +30,9 @@ const FULL: Plan = {
 };
 /** Apache's server alone: fail-over takes the length of a session. */
 const QUICK: Plan = {
-  budgetMs: 22_000,
+  budgetMs: 34_000,
   rounds: 1,
-  runMs: 300,
+  runMs: 500,
   failoverRounds: 1,
   cacheRounds: 1,
   cacheTimeoutMs: 5_000,
