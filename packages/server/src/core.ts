@@ -142,8 +142,7 @@ export class ServerCore {
     this.#reaper.close();
     await this.acceptor.close();
     await this.#retreat;
-    const { failure, replica } = this.engine;
-    await this.storage?.close(failure === undefined ? replica : undefined);
+    await this.storage?.close();
   }
 
   /**

@@ -58,8 +58,8 @@ export interface Storage {
   onFailure(listener: (error: Error) => void): void;
   /** Highest zxid that is on the disk. */
   readonly durableZxid: number;
-  /** Makes what was appended durable and closes; with a source a last snapshot is written. Idempotent. */
-  close(source?: SnapshotSource): Promise<void>;
+  /** Makes what was appended durable and closes; a snapshot under way is dropped. Idempotent. */
+  close(): Promise<void>;
 }
 
 /** How often and how much to keep, see zoo.cfg's `autopurge.*`. */

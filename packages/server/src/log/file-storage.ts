@@ -245,37 +245,22 @@ class FileStorage implements DiskStorage {
     return this.#lastSnapshot;
   }
 
-  close(source?: SnapshotSource): Promise<void> {
-    this.#closing ??= this.#close(source);
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  async #close(source: SnapshotSource | undefined): Promise<void> {
+  /** No snapshot is written at the end: the next start reads the log in less time than that would take. */
+  async #close(): Promise<void> {
     this.#purgeTimer?.cancel();
-    const log = this.#log;
     try {
       // A failure was told to its listeners when it happened.
-      await log?.close().catch(() => {});
-      if (source !== undefined) await this.#running?.stop();
+      await this.#log?.close().catch(() => {});
+      await this.#running?.stop();
       await this.#snapshotWork;
       await this.#purging;
-      // After a failure the state holds what was never stored; a snapshot would make it true.
-      if (source === undefined || log === undefined || log.failure !== undefined) return;
-      if (source.lastZxid > this.#lastSnapshot.zxid) {
-        await this.#lastSnapshotOf(source);
-      }
     } finally {
-      await this.#running?.stop();
       await this.#release();
-    }
-  }
-
-  /** Spares the next start the log. When it fails nothing is lost, since the log is whole. */
-  async #lastSnapshotOf(source: SnapshotSource): Promise<void> {
-    try {
-      await writeSnapshot(this.#files, this.#directories.snapshotDirectory, source);
-    } catch (error) {
-      this.#options.runtime.logger.warn({ error }, "no last snapshot could be written; the log is kept");
     }
   }
 
