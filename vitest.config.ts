@@ -10,6 +10,8 @@ const ssr = { resolve: { conditions: ["@meerkat/source"], externalConditions: ["
  */
 export default defineConfig({
   test: {
+    // Integration tests mostly wait for other processes, so more of them than cores keep a core busy.
+    maxWorkers: 3,
     projects: [
       {
         resolve,
