@@ -1,6 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const resolve = { conditions: ["@meerkat/source"] };
+const setupFiles = [fileURLToPath(new URL("tests/support/property-seed.ts", import.meta.url))];
 const ssr = { resolve: { conditions: ["@meerkat/source"], externalConditions: ["@meerkat/source"] } };
 
 /**
@@ -16,13 +18,20 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        test: { name: "unit", include: ["packages/*/src/**/*.test.ts"], isolate: false, testTimeout: 20_000 },
+        test: {
+          name: "unit",
+          setupFiles,
+          include: ["packages/*/src/**/*.test.ts"],
+          isolate: false,
+          testTimeout: 20_000,
+        },
       },
       {
         resolve,
         ssr,
         test: {
           name: "integration",
+          setupFiles,
           include: ["tests/**/*.test.ts"],
           pool: "forks",
           testTimeout: 60_000,

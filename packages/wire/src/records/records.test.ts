@@ -232,6 +232,9 @@ function readsWell(record: JuteRecord<unknown>, bytes: Buffer): boolean {
   }
 }
 
+/** A closeSession of logs older than 3.6 is its type alone; it is written back with an empty list. */
+const CLOSE_SESSION_WITHOUT_LIST = Buffer.from([0xff, 0xff, 0xff, 0xf5]);
+
 describe.each(CASES)("$name", ({ record, values }) => {
   test("reads back what was written, to the last byte, and writes the same bytes again", () => {
     fc.assert(
@@ -252,8 +255,12 @@ describe.each(CASES)("$name", ({ record, values }) => {
       fc.property(values, fc.nat(), (value, cut) => {
         const bytes = encode(record, value);
         const kept = bytes.subarray(0, cut % bytes.length);
+        if (!readsWell(record, kept)) return;
         // Optional trailing fields make a few prefixes whole records; they must then be read back alike.
-        if (readsWell(record, kept)) expect(encode(record, record.read(new JuteReader(kept)))).toEqual(kept);
+        const again = encode(record, record.read(new JuteReader(kept)));
+        expect(kept.equals(CLOSE_SESSION_WITHOUT_LIST) ? again.subarray(0, kept.length) : again).toEqual(
+          kept,
+        );
       }),
       { numRuns: 60 },
     );
