@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole durable state: the tree and the sessions.
-import { type Acl, nodeName, OpCode, parentPath, type Txn, type TxnHeader } from "@meerkat/wire";
+import { nodeName, OpCode, parentPath, type Txn, type TxnHeader } from "@meerkat/wire";
+import type { SnapshotNode } from "../seam.ts";
 import { BUILT_IN_ACL } from "./acl-table.ts";
 import { kindOfOwner, ownerOfKind } from "./znode-kind.ts";
 import { NO_ROW, ROOT_ROW } from "./znode-table.ts";
 import { ZnodeTree, type ZnodeTreeOptions } from "./znode-tree.ts";
-
-/** A znode with its whole state, as snapshots hold it. */
-export interface ReplicaZnode {
-  /** The root is the empty string. */
-  readonly path: string;
-  /** A view, valid until the next znode is asked for or the tree changes. */
-  readonly data: Uint8Array | null;
-  /** Null for ZooKeeper's built-in list. */
-  readonly acl: readonly Acl[] | null;
-  readonly czxid: number;
-  readonly mzxid: number;
-  readonly ctimeMs: number;
-  readonly mtimeMs: number;
-  readonly version: number;
-  readonly cversion: number;
-  readonly aversion: number;
-  /** As stored: a session id, or the marks of containers and TTL znodes. */
-  readonly ephemeralOwner: bigint;
-  readonly pzxid: number;
-}
 
 /** Tree and sessions; filled by recovery, read by snapshots: what storage calls its sink and its source. */
 export class Replica {
@@ -47,7 +28,7 @@ export class Replica {
     this.timeouts.set(id, timeoutMs);
   }
 
-  restoreNode(node: ReplicaZnode): void {
+  restoreNode(node: SnapshotNode): void {
     const { tree } = this;
     const { table } = tree;
     const isRoot = node.path === "" || node.path === "/";
@@ -102,7 +83,7 @@ export class Replica {
     return this.timeouts;
   }
 
-  *nodes(): Iterable<ReplicaZnode> {
+  *nodes(): Iterable<SnapshotNode> {
     const { tree } = this;
     const { table } = tree;
     for (const row of tree.descendants(ROOT_ROW)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Acl, ErrorCode, OPEN_ACL, OpCode, type Txn } from "@meerkat/wire";
 import { describe, expect, it } from "vitest";
+import type { SnapshotNode } from "../seam.ts";
 import type { Identity } from "./access.ts";
 import {
   prepareCheck,
@@ -10,7 +11,7 @@ import {
   prepareSetData,
   type WriteContext,
 } from "./prepare.ts";
-import { Replica, type ReplicaZnode } from "./replica.ts";
+import { Replica } from "./replica.ts";
 import { UndoLog } from "./undo-log.ts";
 import type { Watcher } from "./watch-table.ts";
 import { NO_ROW } from "./znode-table.ts";
@@ -44,7 +45,7 @@ class Bench {
     return prepareSetData(this.tree, { path, data, version: -1 }, context);
   }
 
-  dump(): ReplicaZnode[] {
+  dump(): SnapshotNode[] {
     return [...this.replica.nodes()]
       .map((node) => ({ ...node, data: node.data === null ? null : Buffer.from(node.data) }))
       .sort((a, b) => (a.path < b.path ? -1 : 1));
